@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Everything that lives longer than one hook: maps, and what user space sets and reads. */
+#ifndef ONLOOKER_BPF_MAPS_H
+#define ONLOOKER_BPF_MAPS_H
+
+#define SLOT_NONE EVENT_NO_SLOT
+
+/* What is known of a socket between two calls. */
+struct conn {
+	u64 process;	 /* start stamp of the owner; with tgid its key */
+	u64 born;	 /* connect(), or accepted by the kernel; 0 before our time */
+	u64 established;
+	u64 inode;	 /* Unix sockets: tells a reused address apart where `by_address` holds the state */
+	u32 tgid;	 /* owner; 0 while no process has touched it */
+	u32 slot;	 /* SLOT_NONE: not watched, or not admitted yet */
+	u32 generation;	 /* of the slot */
+	u32 judged;	 /* generation of the rules by which it was admitted or refused; 0 never */
+	u32 position[2]; /* TCP: where the stream began; else the bytes moved so far */
+	u8 role;
+	u8 late;	 /* its begin was not seen */
+	u8 closed;
+	u8 pad[5];
+};
+
+/* Sizes of 1 are set by user space before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} ring SEC(".maps");
+
+/* By slot: the verdicts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct slot);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, 1);
+	__type(value, u32);
+} free_slots SEC(".maps");
+
+/* The state of sockets goes with the socket ... */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct conn);
+} by_socket SEC(".maps");
+
+/* ... but for kernels before 5.11, where tracing programs may not use socket storage. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, u64);
+	__type(value, struct conn);
+} by_address SEC(".maps");
+
+/* Processes that touched a socket; the least recently seen is forgotten and asked about anew. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct process_key);
+	__type(value, struct process_watch);
+} processes SEC(".maps");
+
+const volatile bool socket_storage = true;
+const volatile __u32 own_tgid = 0;
+const volatile __u32 stack_size = 16384; /* THREAD_SIZE, before bpf_task_pt_regs */
+
+struct watch_config watch;
+__u64 losses[LOSS_COUNTED];
+__u64 ring_bytes; /* about: several processors add without care */
+
+static __always_inline void count_loss(enum loss_reason reason)
+{
+	__sync_fetch_and_add(&losses[reason], 1);
+}
+
+#endif

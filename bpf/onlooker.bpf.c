@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel side: sees sockets and the calls made on them, never a protocol.
+ *
+ *	connect, accept, close      send, recv and their kin
+ *	   socket_state.h               socket_io.h           the hooks
+ *	          \                     /       \
+ *	            connection.h ------/      caller.h        state of a socket; the call's buffers
+ *	               |                         |
+ *	            process.h                    |            who owns it, and is it watched
+ *	                \______ emit.h __________/            records into the ring buffer
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "event.h"
+#include "maps.h"
+#include "emit.h"
+#include "process.h"
+#include "connection.h"
+#include "caller.h"
+#include "socket_io.h"
+#include "socket_state.h"
+
+char _license[] SEC("license") = "GPL";

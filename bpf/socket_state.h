@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The states of TCP sockets (inet_sock_set_state, all kernels): who opened a connection and when,
+ * how it failed, how it ended. The hook runs in the caller's context where a call caused the change
+ * (connect, close), else in whatever context a segment came in.
+ *
+ *	CLOSE -> SYN_SENT           connect(): begins, client
+ *	SYN_SENT -> ESTABLISHED     admitted
+ *	SYN_SENT -> CLOSE           failed
+ *	SYN_RECV -> ESTABLISHED     begins, server; admitted when a process touches it
+ *	-> FIN_WAIT1, LAST_ACK      over, if by close(); with shutdown() reading may go on
+ *	-> CLOSE                    over; what has arrived may still be read
+ */
+#ifndef ONLOOKER_BPF_SOCKET_STATE_H
+#define ONLOOKER_BPF_SOCKET_STATE_H
+
+enum {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT = 2,
+	TCP_SYN_RECV = 3,
+	TCP_FIN_WAIT1 = 4,
+	TCP_CLOSE = 7,
+	TCP_CLOSE_WAIT = 8,
+	TCP_LAST_ACK = 9,
+	TCP_LISTEN = 10,
+};
+
+#define SHUTDOWN_MASK 3
+
+static __always_inline void connecting(struct sock *sk)
+{
+	struct conn *conn = conn_begin(sk);
+
+	if (!conn)
+		return;
+	conn->role = ROLE_CLIENT;
+	conn->born = bpf_ktime_get_ns();
+	conn_own(conn);
+	/* Asks user space about the process early, and forgets those that are not watched. */
+	conn->judged = conn_judge(sk, conn) ? 0 : watch.generation;
+}
+
+static __always_inline void connected(struct sock *sk)
+{
+	struct conn *conn = conn_find(sk);
+
+	if (!conn)
+		return;
+	conn->established = bpf_ktime_get_ns();
+	tcp_positions(sk, conn->position);
+	if (conn->judged != watch.generation)
+		conn_admit(sk, conn);
+}
+
+static __always_inline void connect_failed(struct sock *sk)
+{
+	struct conn *conn = conn_find(sk);
+
+	if (conn && conn->judged != watch.generation)
+		emit_open(sk, conn, EVENT_FAIL << 16 | (sk->sk_err & 0xffff));
+}
+
+static __always_inline void accepted(struct sock *sk)
+{
+	struct conn *conn = conn_begin(sk);
+
+	if (!conn)
+		return;
+	conn->role = ROLE_SERVER;
+	conn->born = conn->established = bpf_ktime_get_ns();
+	tcp_positions(sk, conn->position);
+}
+
+/* Once a FIN was sent, or received and all read, it has taken a number of its own. */
+static __always_inline void ended(struct sock *sk, int before, int after)
+{
+	struct conn *conn = conn_find(sk);
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	bool by_close = after != TCP_CLOSE;
+	u32 positions[2] = { 0 }, unread = 0, fin;
+
+	if (!conn || conn->closed || !tcp)
+		return;
+	/* Nobody has used it, but its owner has just closed it: now he is known. */
+	if (by_close && conn->role == ROLE_SERVER && !conn->tgid)
+		conn_admit(sk, conn);
+	if (conn->slot == SLOT_NONE)
+		return;
+	conn->closed = 1;
+	fin = sk->__sk_common.skc_flags & SOCK_DONE_BIT ? 1 : 0;
+	tcp_positions(sk, positions);
+	if (tcp->rcv_nxt == positions[DIRECTION_RX])
+		positions[DIRECTION_RX] -= fin;
+	else if (!by_close)
+		unread = tcp->rcv_nxt - positions[DIRECTION_RX] - fin;
+	if (before != TCP_ESTABLISHED && before != TCP_CLOSE_WAIT)
+		positions[DIRECTION_TX]--;
+	emit_close(conn, positions, unread, 0);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(socket_state, struct sock *sk, int before, int after)
+{
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (after == TCP_SYN_SENT)
+		connecting(sk);
+	else if (before == TCP_SYN_SENT && after == TCP_ESTABLISHED)
+		connected(sk);
+	else if (before == TCP_SYN_SENT && after == TCP_CLOSE)
+		connect_failed(sk);
+	else if (before == TCP_SYN_RECV && after == TCP_ESTABLISHED)
+		accepted(sk);
+	else if ((after == TCP_FIN_WAIT1 || after == TCP_LAST_ACK) && sk->sk_shutdown == SHUTDOWN_MASK)
+		ended(sk, before, after);
+	else if (after == TCP_CLOSE && before != TCP_LISTEN && before != TCP_SYN_RECV)
+		ended(sk, before, after);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0) */
+/*
+ * The records that the kernel side writes to the ring buffer, and the page of verdicts that user
+ * space writes back. Shared by both sides; knows sockets, never protocols.
+ *
+ * Every record begins with struct event_head. Fields have fixed widths, padding is explicit and
+ * written, so that no kernel memory leaks out.
+ *
+ * A connection is named by (slot, generation). A slot is an index below the configured limit, lent
+ * to the kernel side by user space through the `free_slots` stack and given back only once user
+ * space has seen the end of the connection; the generation tells two tenants of a slot apart.
+ *
+ * Stream positions are 32-bit and wrap: for TCP they are TCP's own sequence numbers, so they heal
+ * after any loss; elsewhere they are byte counters that begin at 0. A gap is arithmetic.
+ */
+#ifndef ONLOOKER_EVENT_H
+#define ONLOOKER_EVENT_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+enum event_kind {
+	EVENT_PROCESS = 1, /* a process touches a watched socket for the first time: struct event_process */
+	EVENT_OPEN,	   /* a connection gets its slot, before its first data: struct event_open */
+	EVENT_DATA,	   /* bytes moved by one call: struct event_data */
+	EVENT_CLOSE,	   /* the connection is over: struct event_close */
+	EVENT_FAIL,	   /* an outgoing connection was refused or timed out: struct event_open, no slot */
+};
+
+enum event_direction {
+	DIRECTION_RX = 0, /* read by the watched process */
+	DIRECTION_TX = 1, /* written by it */
+};
+
+enum event_layer {
+	LAYER_SOCKET = 0, /* what the socket carries */
+	LAYER_TLS = 1,	  /* plaintext taken at a TLS library: a stream of its own */
+};
+
+enum event_role {
+	ROLE_UNKNOWN = 0, /* opened before the observer, or not TCP */
+	ROLE_CLIENT = 1,  /* this end called connect() */
+	ROLE_SERVER = 2,  /* this end was accepted */
+};
+
+enum event_flag {
+	EVENT_LATE = 1 << 0, /* event_open: first seen in mid-life: the positions are where we came in */
+	EVENT_CUT = 1 << 1, /* event_process: the path was longer than `exec` */
+	EVENT_UNWATCHED = 1 << 2, /* event_close: the connection goes on, but is not watched any more */
+};
+
+#define EVENT_NO_SLOT 0xffffffffU
+
+struct event_head {
+	__u64 time;	  /* CLOCK_MONOTONIC ns, when the call completed */
+	__u64 task;	  /* logical task that made the call: the thread id (0 where none did) */
+	__u32 slot;	  /* EVENT_NO_SLOT where the record belongs to no connection */
+	__u32 generation;
+	__u32 tgid;	  /* process that made the call, as the initial pid namespace numbers it */
+	__u8 kind;	  /* enum event_kind */
+	__u8 direction;	  /* enum event_direction */
+	__u8 layer;	  /* enum event_layer */
+	__u8 flags;	  /* enum event_flag */
+};
+
+/*
+ * One contiguous range of one direction of a stream: `moved` bytes from `position` on, of which the
+ * first `captured` follow this header. A call may leave several records, in order.
+ */
+struct event_data {
+	struct event_head head;
+	__u64 arrival;	/* RX: when the newest byte then in the socket had arrived, ns; 0 unknown */
+	__u32 position; /* of the first byte moved */
+	__u32 moved;
+	__u32 captured;
+	__u32 loss; /* enum loss_reason: why `captured` is less than what was wanted; 0: it is not */
+	__u8 bytes[];
+};
+
+#define EVENT_PATH_SIZE 108
+
+struct event_open {
+	struct event_head head;
+	__u64 born;	   /* connect() called, or the connection accepted by the kernel; ns */
+	__u64 established; /* ns; 0 where unknown */
+	__u64 process;	   /* start stamp of the owner: with tgid, the key of EVENT_PROCESS */
+	__u64 inode;	   /* of the socket */
+	__u64 peer;	   /* Unix sockets: identity of the other end's socket, 0 unknown */
+	__u64 self;	   /* Unix sockets: identity of this end's socket */
+	__u32 position[2]; /* by direction: where the stream begins (where we came in, if EVENT_LATE) */
+	__u32 netns;
+	__u16 family;	   /* AF_INET, AF_INET6, AF_UNIX */
+	__u16 local_port;  /* host order */
+	__u16 remote_port; /* host order */
+	__u8 role;	   /* enum event_role */
+	__u8 pad;
+	__s32 error;	   /* EVENT_FAIL: errno of the failure, 0 unknown */
+	__u8 local[16];	   /* IPv4 in the first four bytes */
+	__u8 remote[16];
+	char path[EVENT_PATH_SIZE]; /* Unix sockets: the bound address of either end, as in sun_path */
+	__u32 pad2;
+};
+
+struct event_close {
+	struct event_head head;
+	__u32 position[2]; /* by direction: one past the last byte moved; a FIN not counted */
+	__u32 unread;	   /* bytes that arrived and may still be read */
+	__u32 pad;
+};
+
+#define EVENT_EXEC_SIZE 128
+#define EVENT_ARGS_SIZE 384
+
+struct event_process {
+	struct event_head head;
+	__u64 process; /* start stamp: unique with tgid, changes with exec */
+	__u64 cgroup;  /* id of its cgroup v2 */
+	__u32 args_size;
+	__u32 pad;
+	char exec[EVENT_EXEC_SIZE]; /* AT_EXECFN or (EVENT_CUT) its end, NUL-terminated; "" unknown */
+	char args[EVENT_ARGS_SIZE]; /* argv, NUL-separated, the first args_size bytes */
+};
+
+/*
+ * A verdict: what user space wants of one connection. One per slot, in the mmap-able array `slots`;
+ * the kernel side resets it when it hands out the slot.
+ */
+struct slot {
+	__u32 generation; /* written by the kernel side when the slot is taken */
+	__u32 closed;	  /* generation that ended, written by the kernel side: heals a lost EVENT_CLOSE */
+	__u32 limit[2];	  /* by direction: bytes to capture of each call; 0 = lengths only */
+	__u32 until[2];	  /* by direction, where skipping[direction]: no record for calls that end
+			     before this position, no bytes before it; then the kernel side clears it */
+	__u32 skipping[2];
+	__u32 ignore; /* no records at all but EVENT_CLOSE */
+	__u32 pad;
+};
+
+/*
+ * Why something was not seen. The first ones are counted by the kernel side, in the `losses` array;
+ * the others are said in a data record, and are a loss only where the parser needed the bytes.
+ */
+enum loss_reason {
+	LOSS_NONE = 0,
+	LOSS_RING,	/* the ring buffer was full: a record is missing */
+	LOSS_SLOTS,	/* more connections than the limit, or none were lent in time */
+	LOSS_STATE,	/* no memory for the state of a socket */
+	LOSS_PROCESSES, /* no room for another process */
+	LOSS_COUNTED,
+	LOSS_FAULT = LOSS_COUNTED, /* the caller's memory could not be read */
+	LOSS_NO_BUFFER,		   /* sendfile, splice, io_uring, kernel threads: length only */
+	LOSS_COMPAT,		   /* a 32-bit system call: length only */
+	LOSS_LONG,		   /* a call of more pieces than are followed: the rest by length */
+	LOSS_LIMIT,		   /* beyond the verdict's limit: the rest by length */
+	LOSS_REASONS,
+};
+
+/*
+ * The watch filter. Rules are numbered by bit; a process's bits say which rules its executable and
+ * cgroup satisfy, the kernel side adds the ports.
+ */
+#define WATCH_RULES 64
+#define WATCH_UNDECIDED (~0ULL) /* a process user space has not judged yet: watched for the time being */
+
+struct watch_config {
+	__u64 include;	   /* bits of the include rules; 0: everything */
+	__u64 exclude;	   /* bits of the exclude rules */
+	__u64 ported;	   /* bits of the rules that name a port */
+	__u32 generation;  /* changes with every new set of rules */
+	__u32 rules;
+	__u16 port[WATCH_RULES];
+};
+
+struct process_key {
+	__u64 process;
+	__u32 tgid;
+	__u32 pad;
+};
+
+struct process_watch {
+	__u64 bits;	  /* WATCH_UNDECIDED until user space has judged it */
+	__u32 generation; /* of the rules these bits were judged by */
+	__u32 pad;
+};
+
+#ifndef __VMLINUX_H__
+_Static_assert(sizeof(struct event_head) == 32, "event_head");
+_Static_assert(sizeof(struct event_data) == 56, "event_data: 64 with the ring buffer's header");
+_Static_assert(sizeof(struct event_open) == 32 + 48 + 8 + 4 + 6 + 2 + 4 + 32 + EVENT_PATH_SIZE + 4, "event_open");
+_Static_assert(sizeof(struct event_close) == 48, "event_close");
+_Static_assert(sizeof(struct event_process) == 32 + 24 + EVENT_EXEC_SIZE + EVENT_ARGS_SIZE, "event_process");
+_Static_assert(sizeof(struct slot) == 40, "slot");
+#endif
+
+#endif

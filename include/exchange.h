@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What pairing yields and sinks read: a request with its response, as one end of a connection saw
+ * them. Times are CLOCK_MONOTONIC nanoseconds.
+ */
+#ifndef ONLOOKER_EXCHANGE_H
+#define ONLOOKER_EXCHANGE_H
+
+#include "bytes.h"
+#include "message.h"
+#include "protocol.h"
+
+enum side {
+	SIDE_CLIENT = 1, /* values of enum event_role */
+	SIDE_SERVER = 2,
+};
+
+enum outcome {
+	OUTCOME_OK,
+	OUTCOME_ERROR,
+	OUTCOME_ABORTED, /* the connection ended before the answer did */
+};
+
+/* A connection as sinks know it: one end, on this node. Owned by the stream stage. */
+struct connection {
+	const struct protocol *protocol; /* NULL while unknown, or none of ours */
+	uint32_t identity;		 /* of the process that owns this end; identity.h */
+	uint32_t peer;			 /* name (names.h) of the other end's address */
+	uint8_t side;			 /* enum side; 0 unknown */
+	uint8_t session;		 /* enum session_state */
+	uint8_t opened_here;		 /* its begin was seen: it counts as opened and closed */
+	uint64_t born, established;	 /* connect() called, handshake done; 0 unknown */
+};
+
+struct exchange {
+	const struct connection *connection;
+	uint16_t operation; /* name: HTTP method, SQL verb, command */
+	uint16_t code;	    /* HTTP status, else 0 */
+	uint8_t outcome;    /* enum outcome */
+	bool timed;	    /* begin and end are known; false: counted, observed in no histogram */
+	uint64_t begin;	    /* client: the family's begin (HTTP: first byte sent, else last byte sent);
+			       server: the request's first byte arrived at the socket */
+	uint64_t end;	    /* client: last byte of the answer read; server: handed to the socket */
+	uint64_t read;	    /* server: when the program read the request's first byte */
+	uint64_t task;	    /* logical task that sent or read the request */
+	uint32_t hits, misses;
+	struct bytes target; /* HTTP: path without query; valid during the call only */
+};
+
+#endif

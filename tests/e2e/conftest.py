@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the observer on real servers: `make test-e2e`.
+
+Every process of a test runs in one cgroup, which the module's observer watches. The truth is in
+the servers' own books and the clients' own counts, never in the observer's.
+"""
+
+import os
+
+import pytest
+from lib import servers
+from lib.group import Group
+from lib.observer import Observer
+from lib.process import Bed, free_port
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bed(tmp_path_factory):
+    """The folder and cgroup of all processes; what outlives its test fails."""
+    folder = tmp_path_factory.mktemp("bed")
+    for path in (folder, folder.parent, folder.parent.parent):
+        os.chmod(path, 0o755)
+    group = Group()
+    yield Bed(folder, group)
+    leftovers = group.leftovers()
+    group.remove()
+    assert not leftovers, f"left running: {leftovers}"
+
+
+@pytest.fixture(scope="module")
+def start_observer(bed, request):
+    """Starts observers, which end with the module."""
+    running = []
+
+    def start(config=None, *flags):
+        name = f"onlooker-{request.module.__name__}-{len(running)}"
+        config = bed.watch() if config is None else config
+        running.append(Observer(bed.folder, free_port(), config, *flags, name=name))
+        return running[-1]
+
+    yield start
+    for observer in running:
+        observer.stop()
+
+
+@pytest.fixture(scope="module")
+def observer(start_observer):
+    """The module's observer, which watches the bed."""
+    return start_observer()
+
+
+def _server(name, make):
+    @pytest.fixture(scope="session", name=name)
+    def fixture(bed):
+        server = make(bed)
+        yield server
+        server.stop()
+
+    return fixture
+
+
+redis = _server("redis", servers.Redis)
+postgres = _server("postgres", servers.Postgres)
+nginx = _server("nginx", servers.Nginx)
+fastapi = _server("fastapi", lambda bed: servers.Uvicorn(bed, "api"))
+node = _server("node", lambda bed: servers.Script(bed, "node.js", "node"))

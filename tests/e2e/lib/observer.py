@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The observer under test as a process, and what it reports of a stretch of time."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+
+from .metrics import Delta, Scrape
+
+SETTLE_SECONDS = 5
+SETTLE_PAUSE = 0.3
+
+
+def binary():
+    return os.environ["ONLOOKER"]
+
+
+class Observer:
+    """One running observer. `config` is written to a file; `listen` is added to it."""
+
+    def __init__(self, folder, port, config, *flags, name="onlooker"):
+        self.port = port
+        self.config_path = folder / f"{name}.json"
+        self.log_path = folder / f"{name}.log"
+        self.write_config(config)
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [binary(), "--config", self.config_path, *flags],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def write_config(self, config):
+        self.config_path.write_text(json.dumps({"listen": f"127.0.0.1:{self.port}"} | config))
+
+    def _wait_ready(self):
+        deadline = time.monotonic() + 10
+        while True:
+            assert self.process.poll() is None, f"the observer ended:\n{self.log_text()}"
+            try:
+                if self.get("/health")[0] == 200:
+                    return
+            except OSError:
+                pass
+            assert time.monotonic() < deadline, f"the observer is not ready:\n{self.log_text()}"
+            time.sleep(0.05)
+
+    def get(self, path, accept=None):
+        """Status, headers and text of an answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", path, headers={"Accept": accept} if accept else {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+        finally:
+            connection.close()
+
+    def scrape(self):
+        status, _, text = self.get("/metrics")
+        assert status == 200
+        return Scrape(text)
+
+    def log_text(self):
+        return self.log_path.read_text(errors="replace")
+
+    def log_lines(self):
+        return [json.loads(line) for line in self.log_text().splitlines() if line]
+
+    def settle(self, done=lambda scrape: False, seconds=SETTLE_SECONDS):
+        """A scrape once nothing moves any more between two of them, or `done` holds."""
+        deadline = time.monotonic() + seconds
+        time.sleep(SETTLE_PAUSE)
+        last = self.scrape()
+        while not done(last):
+            time.sleep(SETTLE_PAUSE)
+            scrape = self.scrape()
+            if scrape.settled(last) or time.monotonic() > deadline:
+                return scrape
+            last = scrape
+        return last
+
+    @contextmanager
+    def window(self, exact=True):
+        """What happens within: `delta` of the value is filled in at its end."""
+        window = Window(self.settle())
+        yield window
+        window.close(self.settle(), exact)
+
+    def stop(self, number=signal.SIGTERM):
+        """Ends it and returns the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
+class Window:
+    def __init__(self, before):
+        self.before = before
+        self.delta = None
+
+    def close(self, after, exact):
+        self.after = after
+        self.delta = Delta(self.before, after)
+        if exact:
+            self.assert_nothing_missed()
+
+    def assert_nothing_missed(self):
+        for name in ("onlooker_events_lost_total", "onlooker_stream_gaps_total"):
+            grown = {tuple(labels.items()): n for labels, n in self.delta.select(name) if n}
+            assert not grown, f"{name} grew: {grown}"
+
+    def counts(self, name, *labels, **match):
+        return self.delta.by(name, *labels, **match)

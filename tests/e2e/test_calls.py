@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every form of call that moves bytes through a socket, over every family of sockets."""
+
+import subprocess
+
+import pytest
+from lib.process import HERE
+
+FORMS = ("write", "writev", "send", "sendto", "sendmsg", "sendmmsg", "peek", "waitall", "pieces",
+         "more", "sendfile", "splice")  # fmt: skip
+COUNT = 5
+
+
+@pytest.fixture(scope="module")
+def program(bed):
+    """The same program under two names: one for each end."""
+    for name in ("calls-server", "calls-client"):
+        subprocess.run(
+            ["gcc", "-O1", "-D_GNU_SOURCE", "-Wall", "-o", bed.folder / name,
+             HERE / "apps" / "calls.c"], check=True,
+        )  # fmt: skip
+    return bed.folder
+
+
+@pytest.mark.parametrize("family", ["4", "6", "u"])
+def test_forms(bed, program, observer, family):
+    if family == "u" and bed.group.path is None:
+        pytest.skip("no cgroup can be made: a Unix socket has no port to be watched by")
+    address = program / "calls.sock" if family == "u" else bed.port()
+    command = [program / "calls-server", "serve", family, address]
+    with bed.start(f"calls-{family}", command) as server:
+        server.wait_for(lambda: "ready" in server.log_text())
+        with observer.window() as window:
+            bed.run([program / "calls-client", "ask", family, address, COUNT])
+        assert server.process.poll() is None, server.log_text()
+    labels = ("endpoint", "method", "status")
+    expected = {(f"/{form}", "POST", "200"): COUNT for form in FORMS}
+    served = window.counts("http_requests_total", *labels, service="calls-server")
+    assert served == expected
+    asked = window.counts("http_client_requests_total", "method", "status", service="calls-client")
+    assert asked == {("POST", "200"): COUNT * len(FORMS)}

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The watch filter: what is included shows up, exactly, and nothing else does."""
+
+import pytest
+from lib.group import Group
+from lib.process import Bed
+
+OWN = ("onlooker_", "process_")
+
+
+def services(scrape):
+    """Every service that any series of an application names."""
+    return {
+        dict(labels)["service"]
+        for (name, labels), _ in scrape.samples.items()
+        if not name.startswith(OWN) and "service" in dict(labels)
+    }
+
+
+@pytest.fixture(scope="module")
+def load(bed, redis, nginx, postgres):
+    """One load of three services and four clients, whoever watches."""
+    script = bed.folder / "select.sql"
+    script.write_text("SELECT 1;\n")
+
+    def run(where=bed):
+        where.run(["redis-benchmark", "-p", redis.port, "-q", "-n", "1000", "-t", "get"])
+        where.run(["curl", "-sf", "-o", "/dev/null", f"http://127.0.0.1:{nginx.port}/hello"])
+        where.run([postgres.programs / "pgbench", "-h", "127.0.0.1", "-p", postgres.port, "-n",
+                   "-U", "e2e", "-f", script, "-t", "50", "postgres"])  # fmt: skip
+
+    return run
+
+
+def watch(include=(), exclude=()):
+    return {"watch": {"include": list(include), "exclude": list(exclude)}}
+
+
+def test_by_executable(start_observer, load, nginx):
+    observer = start_observer(watch([{"executable": "redis-benchmark"}, {"executable": "ngin*"}]))
+    load()
+    scrape = observer.settle()
+    assert services(scrape) == {"redis-benchmark", "nginx"}
+    assert scrape.total("redis_commands_total", operation="GET") == 1000
+    assert scrape.total("http_requests_total") == 1
+
+
+def test_by_path_of_executable(start_observer, load, postgres):
+    observer = start_observer(watch([{"executable": f"{postgres.programs}/*"}]))
+    load()
+    assert services(observer.settle()) == {"postgres", "pgbench"}
+
+
+def test_by_port(start_observer, load, redis):
+    observer = start_observer(watch([{"port": redis.port}]))
+    load()
+    scrape = observer.settle()
+    assert services(scrape) == {"redis-server", "redis-benchmark"}
+    assert scrape.total("redis_commands_total", operation="GET") == 1000
+    assert scrape.total("redis_server_commands_total", operation="GET") == 1000
+
+
+def test_all_that_an_entry_says_must_hold(start_observer, load, redis):
+    observer = start_observer(watch([{"port": redis.port, "executable": "redis-server"}]))
+    load()
+    assert services(observer.settle()) == {"redis-server"}
+
+
+def test_by_cgroup(bed, start_observer, load):
+    if bed.group.path is None:
+        pytest.skip("no cgroup can be made here")
+    group = Group("-watch")
+    try:
+        observer = start_observer(watch([{"cgroup": f"/{group.name}"}]))
+        load()
+        load(Bed(bed.folder, group))
+        scrape = observer.settle()
+        assert services(scrape) == {"redis-benchmark", "curl", "pgbench"}
+        assert scrape.total("redis_commands_total", operation="GET") == 1000
+        assert group.leftovers() == []
+    finally:
+        group.remove()
+
+
+def test_exclusion_wins(bed, start_observer, load, redis):
+    config = bed.watch()
+    config["watch"]["exclude"] = [{"executable": "curl"}, {"port": redis.port}]
+    observer = start_observer(config)
+    load()
+    assert services(observer.settle()) == {"nginx", "postgres", "pgbench"}
+
+
+def test_everything(start_observer, load, bed):
+    """Without a filter all of it shows up, but never the observer, which is scraped meanwhile."""
+    observer = start_observer(watch())
+    for _ in range(5):
+        observer.scrape()
+    load()
+    found = services(observer.settle())
+    assert {"redis-server", "redis-benchmark", "nginx", "curl", "postgres", "pgbench"} <= found
+    assert "onlooker" not in found

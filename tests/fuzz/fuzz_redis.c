@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oracle.h"
+
+FUZZ_TARGET(redis_protocol)

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "capture/identity.h"
+#include "capture/owner.h"
+#include "capture/procfs.h"
+#include "capture/program.h"
+#include "util/clock.h"
+
+#define CID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define UID "11223344-5566-7788-99aa-bbccddeeff00"
+#define UID_ "11223344_5566_7788_99aa_bbccddeeff00"
+
+static char directory[] = "/tmp/onlooker-identity-XXXXXX";
+
+/* ---- cgroup paths ---- */
+
+static void owned(const char *cgroups, const char *service, const char *container, const char *pod)
+{
+	struct owner owner;
+
+	owner_read(cgroups, &owner);
+	if (strcmp(owner.service, service) || strcmp(owner.container, container) ||
+	    strcmp(owner.pod, pod))
+		fail_msg("%s\n  service '%s' container '%s' pod '%s'", cgroups, owner.service,
+			 owner.container, owner.pod);
+}
+
+static void test_services(void **state)
+{
+	(void)state;
+	owned("", "", "", "");
+	owned("0::/\n", "", "", "");
+	owned("0::/init.scope\n", "", "", "");
+	owned("0::/system.slice/nginx.service\n", "nginx", "", "");
+	owned("0::/system.slice/system-postgresql.slice/postgresql@15-main.service\n",
+	      "postgresql@15-main", "", "");
+	owned("0::/system.slice/nginx.service/workers\n", "nginx", "", "");
+	owned("0::/system.slice/my\\x2dshop.service", "my-shop", "", "");
+	owned("0::/user.slice/user-1000.slice/session-3.scope\n", "", "", "");
+	owned("0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", "", "", "");
+	owned("0::/user.slice/user-1000.slice/user@1000.service/app.slice/shop.service\n", "shop",
+	      "", "");
+	owned("12:memory:/\n9:name=systemd:/system.slice/redis.service\n0::/\n", "redis", "", "");
+	owned("0::/system.slice/.service\n", "", "", "");
+}
+
+static void test_containers(void **state)
+{
+	(void)state;
+	owned("0::/kubepods/pod" UID "/" CID "\n", "", CID, UID);
+	owned("0::/kubepods/besteffort/pod" UID "/" CID "\n", "", CID, UID);
+	owned("0::/../../../besteffort/pod" UID "/" CID "\n", "", CID, UID);
+	owned("5:memory:/system.slice/containerd.service/kubepods/burstable/pod" UID "/" CID "\n"
+	      "0::/system.slice/containerd.service\n",
+	      "", CID, UID);
+	owned("0::/system.slice/containerd.service\n5:memory:/kubepods/pod" UID "/" CID "\n", "",
+	      CID, UID);
+	owned("0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_
+	      ".slice/cri-containerd-" CID ".scope\n",
+	      "", CID, UID);
+	owned("0::/kubepods.slice/kubepods-pod" UID_ ".slice/crio-" CID ".scope\n", "", CID, UID);
+	owned("0::/system.slice/kubepods-besteffort-pod" UID_ ".slice:cri-containerd:" CID "\n", "",
+	      CID, UID);
+	owned("0::/kubepods/burstable/pod00112233445566778899aabbccddeeff/" CID "\n", "", CID,
+	      "00112233445566778899aabbccddeeff");
+	/* systemd within a pod's container: the pod owns it. */
+	owned("0::/kubepods/pod" UID "/" CID "/system.slice/app.service\n", "", CID, UID);
+	owned("0::/docker/" CID "\n", "", CID, "");
+	owned("0::/system.slice/docker-" CID ".scope\n", "", CID, "");
+	/* a node that is itself a container: its services, and the pods in it */
+	owned("0::/docker/" CID "/system.slice/kubelet.service\n", "kubelet", "", "");
+	owned("0::/docker/" CID "/kubelet/kubepods/pod" UID "/" CID "\n", "", CID, UID);
+	owned("0::/podracer/tripod-1/0123\n", "", "", "");
+	owned("0::/podaaaa/" CID "x\n", "", "", "");
+}
+
+/* ---- command lines ---- */
+
+/* `line` is split at '|'. */
+static void named(const char *started_as, const char *line, enum program_kind kind,
+		  const char *name)
+{
+	char args[1024], got[PROGRAM_NAME_SIZE];
+	size_t size = strlen(line), i;
+	enum program_kind found;
+
+	for (i = 0; i <= size; i++)
+		args[i] = line[i] == '|' ? '\0' : line[i];
+	args[size + 1] = '\0';
+	found = program_name(started_as, args, size ? size + 1 : 0, got);
+	if (found != kind || strcmp(got, name) != 0)
+		fail_msg("%s, %s\n  is '%s' (%d), not '%s' (%d)", started_as, line, got, found,
+			 name, kind);
+}
+
+static void test_programs(void **state)
+{
+	(void)state;
+	named("/usr/sbin/nginx", "nginx: master process /usr/sbin/nginx", PROGRAM_OWN, "nginx");
+	named("/usr/lib/postgresql/15/bin/postgres", "postgres: checkpointer ", PROGRAM_OWN,
+	      "postgres");
+	named("./server", "./server|--port|80", PROGRAM_OWN, "server");
+	named("/usr/sbin/php-fpm8.2", "php-fpm: master", PROGRAM_OWN, "php-fpm8.2");
+	named("/usr/bin/node_exporter", "node_exporter", PROGRAM_OWN, "node_exporter");
+	named("/opt/a\x1b[2Jb\xff", "x", PROGRAM_OWN, "a_[2Jb_");
+	named("", "", PROGRAM_OWN, "");
+	named("/lib64/ld-linux-x86-64.so.2", "ld|--library-path|/x|/opt/app/bin/app|-v",
+	      PROGRAM_OWN, "app");
+	named("/lib64/ld-linux-x86-64.so.2", "ld|/usr/bin/python3|-m|http.server", PROGRAM_OWN,
+	      "http.server");
+}
+
+static void test_python(void **state)
+{
+	(void)state;
+	named("/usr/bin/python3", "python3|app.py", PROGRAM_OWN, "app.py");
+	named("/usr/bin/python3.11", "/usr/bin/python3.11|-u|/srv/app.py|-m|x", PROGRAM_OWN,
+	      "app.py");
+	named("/usr/bin/python3.13t", "python|-X|dev|-W|ignore|-OO|/srv/app.py", PROGRAM_OWN,
+	      "app.py");
+	named("/usr/bin/python3", "python3|-Wignore|-Bum|http.server|80", PROGRAM_OWN,
+	      "http.server");
+	named("/usr/bin/python3", "python3|-mhttp.server", PROGRAM_OWN, "http.server");
+	named("/usr/bin/python3", "python3|--check-hash-based-pycs|always|a.py", PROGRAM_OWN,
+	      "a.py");
+	named("/usr/bin/python3", "python3|/srv/shop/__main__.py", PROGRAM_OWN, "shop");
+	named("/usr/bin/python3", "python3|-c|import x; x.run()|app.py", PROGRAM_OWN, "python3");
+	named("/usr/bin/python3", "python3|-|x", PROGRAM_UNNAMED, "python3");
+	named("/usr/bin/python3", "python3", PROGRAM_UNNAMED, "python3");
+	named("/usr/bin/python3", "shop: a title of its own", PROGRAM_UNNAMED, "python3");
+	named("/usr/bin/python3",
+	      "python3|-c|from multiprocessing.spawn import spawn_main; spawn_main(5, 7)|"
+	      "--multiprocessing-fork",
+	      PROGRAM_WORKER, "python3");
+	named("/usr/bin/python3", "python3|-m|joblib.externals.loky.backend.popen_loky_posix|-x",
+	      PROGRAM_WORKER, "python3");
+}
+
+static void test_servers(void **state)
+{
+	(void)state;
+	named("/usr/bin/python3", "python3|/usr/bin/uvicorn|app.main:app|--port|80", PROGRAM_OWN,
+	      "uvicorn app.main:app");
+	named("/venv/bin/python", "python|-m|uvicorn|--host|0.0.0.0|--reload|app.main:app",
+	      PROGRAM_OWN, "uvicorn app.main:app");
+	named("/usr/bin/uvicorn", "/usr/bin/python3|/usr/bin/uvicorn|--factory|app:create",
+	      PROGRAM_OWN, "uvicorn app:create");
+	named("/usr/bin/gunicorn",
+	      "/usr/bin/python3|/usr/bin/gunicorn|-w|4|-b|localhost:80|-k|"
+	      "uvicorn.workers.UvicornWorker|shop.wsgi",
+	      PROGRAM_OWN, "gunicorn shop.wsgi");
+	named("/usr/bin/gunicorn",
+	      "/usr/bin/python3|/usr/bin/gunicorn|-c|python:conf.prod|shop:make('a')", PROGRAM_OWN,
+	      "gunicorn shop:make('a')");
+	named("/usr/bin/gunicorn", "gunicorn: worker [shop.wsgi]", PROGRAM_OWN,
+	      "gunicorn shop.wsgi");
+	named("/usr/bin/hypercorn", "/usr/bin/python3|/usr/bin/hypercorn|--bind=[::]:80|a.b:app",
+	      PROGRAM_OWN, "hypercorn a.b:app");
+	named("/usr/bin/celery", "/usr/bin/python3|/usr/bin/celery|-A|shop|worker", PROGRAM_OWN,
+	      "celery shop");
+	named("/usr/bin/python3", "python3|-m|celery|--app=shop.tasks|worker", PROGRAM_OWN,
+	      "celery shop.tasks");
+	named("/usr/bin/python3", "python3|/usr/bin/uvicorn", PROGRAM_OWN, "uvicorn");
+}
+
+static void test_others(void **state)
+{
+	(void)state;
+	named("/usr/bin/node", "node|--inspect|-r|dotenv/config|dist/server.js|--port|80",
+	      PROGRAM_OWN, "server.js");
+	named("/usr/bin/node", "node|--max-old-space-size=4096|--import|./x.mjs|server.js",
+	      PROGRAM_OWN, "server.js");
+	named("/usr/bin/node", "node|-e|require('x')|a", PROGRAM_OWN, "node");
+	named("/usr/bin/nodejs", "nodejs|--|-odd.js", PROGRAM_OWN, "-odd.js");
+	named("/usr/bin/java", "java|-Xmx1g|-Da=b|-jar|/opt/app.jar|x", PROGRAM_OWN, "app.jar");
+	named("/usr/bin/java", "java|-cp|a.jar:b|-XX:+UseG1GC|org.example.Main|-jar|c",
+	      PROGRAM_OWN, "org.example.Main");
+	named("/usr/bin/java", "java|--module-path|m|--add-opens|java.base/x=ALL-UNNAMED|-m|a/b.C",
+	      PROGRAM_OWN, "b.C");
+	named("/bin/bash", "bash|-eo|pipefail|/opt/run.sh|x", PROGRAM_OWN, "run.sh");
+	named("/bin/sh", "sh|-ec|exec x", PROGRAM_OWN, "sh");
+	named("/usr/bin/perl", "perl|-w|-Mstrict|-I|lib|-Ilib|serve.pl", PROGRAM_OWN, "serve.pl");
+	named("/usr/bin/perl", "perl|-e|code", PROGRAM_OWN, "perl");
+	named("/usr/bin/ruby3.1", "ruby3.1|-W0|-rbundler/setup|bin/app.rb", PROGRAM_OWN, "app.rb");
+	named("/usr/bin/ruby", "ruby|/usr/bin/bundle|exec|puma|-C|x", PROGRAM_OWN, "puma");
+	named("/usr/bin/php8.2", "php|-d|a=b|artisan|serve", PROGRAM_OWN, "artisan");
+	named("/usr/bin/php", "php|-S|localhost:80|-t|public|router.php", PROGRAM_OWN,
+	      "router.php");
+	named("/usr/bin/php", "php|-f|x/job.php", PROGRAM_OWN, "job.php");
+	named("/usr/bin/dotnet", "dotnet|exec|shop.dll", PROGRAM_OWN, "shop.dll");
+	named("/usr/bin/deno", "deno|run|--allow-net|main.ts", PROGRAM_OWN, "main.ts");
+}
+
+/* ---- real processes ---- */
+
+static void write_script(const char *name, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+	assert_int_equal(chmod(path, 0755), 0);
+}
+
+/* Starts argv in the test's directory; returns once the program has begun to run. */
+static pid_t start(const char *file, const char *const *argv)
+{
+	char before[256], now[256];
+	pid_t pid;
+	int i;
+
+	procfs_started_as((uint32_t)getpid(), before, sizeof(before));
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (chdir(directory) == 0)
+			execvp(file, (char **)argv);
+		_exit(127);
+	}
+	for (i = 0; i < 500; i++) {
+		if (procfs_started_as((uint32_t)pid, now, sizeof(now)) == 0 &&
+		    strcmp(now, before) != 0)
+			return pid;
+		usleep(10000);
+	}
+	fail_msg("%s did not start", file);
+	return -1;
+}
+
+#define START(file, ...) start(file, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void stop(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* The one file the directory's script wrote its child's id to. */
+static pid_t read_child(void)
+{
+	char path[128];
+	int pid = 0, i;
+
+	snprintf(path, sizeof(path), "%s/child", directory);
+	for (i = 0; i < 1000 && pid == 0; i++) {
+		FILE *file = fopen(path, "r");
+
+		if (file && fscanf(file, "%d\n", &pid) != 1)
+			pid = 0;
+		if (file)
+			fclose(file);
+		if (pid == 0)
+			usleep(10000);
+	}
+	assert_int_not_equal(pid, 0);
+	unlink(path);
+	return pid;
+}
+
+static struct identities *new_identities(void)
+{
+	struct identities *identities = NULL;
+
+	assert_int_equal(identities_new(PROCESSES_LIMIT, IDENTITIES_LIMIT, &identities), 0);
+	return identities;
+}
+
+static void served(struct identities *identities, pid_t pid, const char *service)
+{
+	uint32_t id = identity_resolve(identities, (uint32_t)pid, 1, NULL);
+
+	assert_string_equal(identity_get(identities, id)->service, service);
+}
+
+/*
+ * This machine's own cgroup may be a service or a container; the processes below are named by
+ * their programs only where it is no service.
+ */
+static bool in_service(void)
+{
+	struct procfs_facts *facts = malloc(sizeof(*facts));
+	struct owner owner;
+
+	procfs_facts((uint32_t)getpid(), NULL, facts);
+	owner_read(facts->cgroups, &owner);
+	free(facts);
+	return owner.service[0];
+}
+
+static void test_real_programs(void **state)
+{
+	struct identities *identities = new_identities();
+	char link[128];
+	pid_t pid;
+
+	(void)state;
+	if (in_service())
+		skip();
+	pid = START("/bin/sleep", "a title", "60");
+	served(identities, pid, "sleep");
+	stop(pid);
+	snprintf(link, sizeof(link), "%s/my-sleeper", directory);
+	assert_int_equal(symlink("/bin/sleep", link), 0);
+	pid = START(link, "sleep", "60");
+	served(identities, pid, "my-sleeper");
+	stop(pid);
+	write_script("app.py", "import time\ntime.sleep(60)\n");
+	pid = START("/usr/bin/python3", "python3", "-u", "app.py");
+	served(identities, pid, "app.py");
+	stop(pid);
+	write_script("serve", "#!/usr/bin/python3 -u\nimport time\ntime.sleep(60)\n");
+	pid = START("./serve", "./serve", "x.y:z");
+	served(identities, pid, "serve");
+	stop(pid);
+	write_script("uvicorn", "#!/usr/bin/python3\nimport time\ntime.sleep(60)\n");
+	pid = START("./uvicorn", "./uvicorn", "--port", "80", "app.main:app");
+	served(identities, pid, "uvicorn app.main:app");
+	stop(pid);
+	pid = START("/usr/bin/python3", "python3", "-m", "http.server", "--bind", "127.0.0.1", "0");
+	served(identities, pid, "http.server");
+	stop(pid);
+	identities_free(identities);
+}
+
+static void test_real_workers(void **state)
+{
+	static const char *const methods[] = { "spawn", "forkserver", "fork" };
+	struct identities *identities = new_identities();
+	char script[512];
+	pid_t pid, child;
+	size_t i;
+
+	(void)state;
+	if (in_service())
+		skip();
+	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		snprintf(script, sizeof(script),
+			 "import multiprocessing, os, time\n"
+			 "def work():\n"
+			 "    open('child.new', 'w').write('%%d\\n' %% os.getpid())\n"
+			 "    os.rename('child.new', 'child')\n"
+			 "    time.sleep(60)\n"
+			 "if __name__ == '__main__':\n"
+			 "    multiprocessing.set_start_method('%s')\n"
+			 "    multiprocessing.Process(target=work, daemon=True).start()\n"
+			 "    time.sleep(60)\n",
+			 methods[i]);
+		write_script("shop.py", script);
+		pid = START("/usr/bin/python3", "python3", "shop.py");
+		child = read_child();
+		served(identities, child, "shop.py");
+		served(identities, pid, "shop.py");
+		kill(child, SIGKILL);
+		stop(pid);
+	}
+	identities_free(identities);
+}
+
+/* Titles written over the arguments: a fork is called as its parent, another program is not. */
+static void test_real_titles(void **state)
+{
+	static const char title[] =
+		"import ctypes, os, sys, time\n"
+		"def entitle():\n"
+		"    stat = open('/proc/self/stat').read().rsplit(')', 1)[1].split()\n"
+		"    start, end = int(stat[45]), int(stat[46])\n"
+		"    ctypes.memset(start, ord('x'), end - start - 1)\n"
+		"def tell(pid):\n"
+		"    open('child.new', 'w').write('%d\\n' % pid)\n"
+		"    os.rename('child.new', 'child')\n"
+		"    time.sleep(60)\n";
+	struct identities *identities = new_identities();
+	char script[1024];
+	pid_t pid, child;
+
+	(void)state;
+	if (in_service())
+		skip();
+	snprintf(script, sizeof(script),
+		 "%sif os.fork() == 0:\n    entitle()\n    tell(os.getpid())\ntime.sleep(60)\n",
+		 title);
+	write_script("shop.py", script);
+	pid = START("/usr/bin/python3", "python3", "shop.py");
+	child = read_child();
+	served(identities, child, "shop.py");
+	kill(child, SIGKILL);
+	stop(pid);
+	snprintf(script, sizeof(script), "%sentitle()\ntell(os.getpid())\n", title);
+	write_script("app.py", script);
+	write_script("shop.py", "import subprocess\n"
+				"subprocess.run(['/usr/bin/python3', 'app.py'])\n");
+	pid = START("/usr/bin/python3", "python3", "shop.py");
+	child = read_child();
+	served(identities, child, "python3");
+	kill(child, SIGKILL);
+	stop(pid);
+	identities_free(identities);
+}
+
+/* ---- the table ---- */
+
+static struct event_process record(uint32_t tgid, const char *exec, const char *args, size_t size)
+{
+	struct event_process event = { .head = { .tgid = tgid }, .args_size = (uint32_t)size };
+
+	snprintf(event.exec, sizeof(event.exec), "%s", exec);
+	memcpy(event.args, args, size < sizeof(event.args) ? size : sizeof(event.args));
+	return event;
+}
+
+static pid_t vanished(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	return pid;
+}
+
+static void test_hint(void **state)
+{
+	static const char args[] = "python3\0-m\0uvicorn\0a.b:app";
+	struct identities *identities = new_identities();
+	uint32_t gone = (uint32_t)vanished(), self = (uint32_t)getpid();
+	struct event_process hint = record(gone, "/usr/bin/python3", args, sizeof(args));
+	char cut[EVENT_ARGS_SIZE];
+	uint32_t id;
+
+	(void)state;
+	assert_int_equal(identity_resolve(identities, gone, 7, NULL), IDENTITY_NONE);
+	assert_string_equal(identity_get(identities, IDENTITY_NONE)->service, "");
+	id = identity_resolve(identities, gone, 7, &hint);
+	assert_string_equal(identity_get(identities, id)->service, "uvicorn a.b:app");
+	assert_int_equal(identity_resolve(identities, gone, 7, NULL), id);
+	/* /proc has another program under this number by now. */
+	id = identity_resolve(identities, self, 7, &hint);
+	assert_string_equal(identity_get(identities, id)->service, "uvicorn a.b:app");
+	/* A last argument that was cut is not taken for a name. */
+	memset(cut, 'x', sizeof(cut));
+	memcpy(cut, "python3", 8);
+	hint = record(gone, "/usr/bin/python3", cut, sizeof(cut));
+	id = identity_resolve(identities, gone, 8, &hint);
+	assert_string_equal(identity_get(identities, id)->service, "python3");
+	hint = record(gone, "", "", 0);
+	id = identity_resolve(identities, gone, 9, &hint);
+	assert_int_equal(id, IDENTITY_NONE);
+	identities_free(identities);
+}
+
+static void test_limits(void **state)
+{
+	struct identities *identities = NULL;
+	uint32_t gone = (uint32_t)vanished();
+	struct event_process hint;
+	struct identity_counts counts;
+	char name[16];
+	uint32_t i, id;
+
+	(void)state;
+	assert_int_equal(identities_new(8, 5, &identities), 0);
+	for (i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "/bin/p%u", i);
+		hint = record(gone, name, name, strlen(name) + 1);
+		id = identity_resolve(identities, gone, 100 + i, &hint);
+		assert_int_equal(id, i < 3 ? i + 2 : IDENTITY_OTHER);
+		/* used again and again, the first one stays */
+		assert_int_equal(identity_resolve(identities, gone, 100, NULL), 2);
+	}
+	assert_string_equal(identity_get(identities, IDENTITY_OTHER)->service, "other");
+	assert_string_equal(identity_get(identities, 2)->service, "p0");
+	counts = identity_counts(identities);
+	assert_int_equal(counts.processes, 8);
+	assert_int_equal(counts.identities, 5);
+	assert_int_equal(counts.evicted, 12);
+	assert_int_equal(counts.refused, 17);
+	assert_non_null(identity_process(identities, gone, 119));
+	assert_non_null(identity_process(identities, gone, 100));
+	assert_null(identity_process(identities, gone, 101));
+	assert_null(identity_process(identities, gone, 112));
+	assert_non_null(identity_process(identities, gone, 113));
+	identities_free(identities);
+}
+
+/* Known processes cost a look-up, new ones no more than the contract says (with room for load). */
+static void test_cost(void **state)
+{
+	struct identities *identities = new_identities();
+	uint32_t self = (uint32_t)getpid();
+	uint64_t begin = clock_now(), first, known;
+	uint64_t i;
+
+	(void)state;
+	for (i = 0; i < 1000; i++)
+		identity_resolve(identities, self, i, NULL);
+	first = (clock_now() - begin) / 1000;
+	begin = clock_now();
+	for (i = 0; i < 100000; i++)
+		identity_resolve(identities, self, i % 1000, NULL);
+	known = (clock_now() - begin) / 100000;
+	print_message("new %llu ns, known %llu ns\n", (unsigned long long)first,
+		      (unsigned long long)known);
+	assert_true(known * 20 < first);
+	identities_free(identities);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return mkdtemp(directory) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const names[] = { "app.py", "serve", "uvicorn", "shop.py", "my-sleeper" };
+	char path[128];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		unlink(path);
+	}
+	return rmdir(directory);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_services),      cmocka_unit_test(test_containers),
+		cmocka_unit_test(test_programs),      cmocka_unit_test(test_python),
+		cmocka_unit_test(test_servers),	      cmocka_unit_test(test_others),
+		cmocka_unit_test(test_real_programs), cmocka_unit_test(test_real_workers),
+		cmocka_unit_test(test_real_titles),   cmocka_unit_test(test_hint),
+		cmocka_unit_test(test_limits),	      cmocka_unit_test(test_cost),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

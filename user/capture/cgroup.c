@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILEID_KERNFS 0xfe /* a file handle that is the cgroup's id; kernels from 5.5 on */
+#define DEPTH 32
+#define CACHED 64
+
+/* What the search by directory found, negative answers included ("" ); handles are quick enough. */
+static struct {
+	uint64_t id[CACHED];
+	char *path[CACHED];
+	unsigned int next;
+} cache;
+
+/* Octal escapes of /proc/self/mountinfo. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++) {
+		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] && text[3]) {
+			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
+				       (text[3] - '0'));
+			text += 3;
+		} else {
+			*to++ = *text;
+		}
+	}
+	*to = '\0';
+}
+
+/*
+ * The superblock's options name the controllers between others: "rw,cpu,cpuacct", "rw,xattr,
+ * name=systemd". Those of /proc/PID/cgroup are what remains without the flags.
+ */
+static void take_controllers(char *options, char *ret, size_t size)
+{
+	static const char *const flags[] = { "rw", "ro", "seclabel", "xattr", "noprefix",
+					     "clone_children", "cpuset_v2_mode", "favordynmods" };
+	size_t used = 0, i;
+	char *rest = NULL;
+	char *word;
+
+	ret[0] = '\0';
+	for (word = strtok_r(options, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+		bool flag = strncmp(word, "release_agent=", 14) == 0;
+
+		for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+			flag = flag || strcmp(word, flags[i]) == 0;
+		if (!flag && used + strlen(word) + 2 < size)
+			used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? "," : "",
+						 word);
+	}
+}
+
+/* A line is "36 35 98:0 ROOT POINT OPTIONS [TAG]... - TYPE SOURCE SUPER_OPTIONS"; proc(5). */
+static int parse_mount(const char *line, struct cgroup_mount *ret)
+{
+	const char *tail = strstr(line, " - cgroup");
+	char options[512] = "";
+	bool version2 = tail && tail[9] == '2';
+
+	if (!tail || (!version2 && tail[9] != ' '))
+		return -EINVAL;
+	if (sscanf(line, "%*s %*s %*s %255s %255s", ret->root, ret->point) != 2 ||
+	    sscanf(tail + 3, "%*s %*s %511s", options) != 1)
+		return -EINVAL;
+	unescape(ret->root);
+	unescape(ret->point);
+	if (version2)
+		ret->controllers[0] = '\0';
+	else
+		take_controllers(options, ret->controllers, sizeof(ret->controllers));
+	return 0;
+}
+
+size_t cgroup_mounts(struct cgroup_mount *ret, size_t limit)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	size_t count = 0, size = 0;
+	char *line = NULL;
+
+	if (!file)
+		return 0;
+	while (count < limit && getline(&line, &size, file) > 0)
+		if (parse_mount(line, &ret[count]) == 0)
+			count++;
+	free(line);
+	fclose(file);
+	return count;
+}
+
+static int find_version2(struct cgroup_mount *ret)
+{
+	struct cgroup_mount mounts[CGROUP_MOUNTS];
+	size_t count = cgroup_mounts(mounts, CGROUP_MOUNTS);
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (!mounts[i].controllers[0]) {
+			*ret = mounts[i];
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* `path` is below the mount's point: the same as the hierarchy has it. */
+static int copy_relative(const struct cgroup_mount *mount, const char *path, char *ret,
+			 size_t size)
+{
+	const char *root = mount->root[1] ? mount->root : "";
+	size_t prefix = strlen(mount->point);
+	int n;
+
+	if (strncmp(path, mount->point, prefix) != 0)
+		return -ENOENT;
+	path += prefix;
+	n = snprintf(ret, size, "%s%s", root, root[0] || path[0] ? path : "/");
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+static int path_by_handle(const struct cgroup_mount *mount, uint64_t id, char *ret, size_t size)
+{
+	union {
+		struct file_handle handle;
+		char room[sizeof(struct file_handle) + sizeof(id)];
+	} name = { .handle = { .handle_bytes = sizeof(id), .handle_type = FILEID_KERNFS } };
+	char link[40], path[4096];
+	int directory, fd;
+	ssize_t n;
+	int err;
+
+	directory = open(mount->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		return -errno;
+	memcpy(name.handle.f_handle, &id, sizeof(id));
+	fd = open_by_handle_at(directory, &name.handle, O_PATH | O_CLOEXEC);
+	err = fd < 0 ? -errno : 0;
+	close(directory);
+	if (err)
+		return err == -ESTALE ? -ENOENT : err;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	err = n < 0 ? -errno : 0;
+	close(fd);
+	if (err)
+		return err;
+	path[n] = '\0';
+	return copy_relative(mount, path, ret, size);
+}
+
+/* Depth first; `path` holds the directory and is put back. Returns 0 when found, with its path. */
+static int search(char *path, size_t size, uint64_t id, unsigned int depth, unsigned int *budget)
+{
+	size_t used = strlen(path);
+	struct dirent *entry;
+	struct stat st;
+	int err = -ENOENT;
+	DIR *dir;
+
+	if (*budget == 0 || depth == 0 || stat(path, &st) < 0)
+		return -ENOENT;
+	(*budget)--;
+	if (st.st_ino == id)
+		return 0;
+	dir = opendir(path);
+	if (!dir)
+		return -ENOENT;
+	while (err && (entry = readdir(dir))) {
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
+		    used + strlen(entry->d_name) + 2 > size)
+			continue;
+		snprintf(path + used, size - used, "/%s", entry->d_name);
+		err = search(path, size, id, depth - 1, budget);
+		if (err)
+			path[used] = '\0';
+	}
+	closedir(dir);
+	return err;
+}
+
+static int path_by_search(const struct cgroup_mount *mount, uint64_t id, char *ret, size_t size)
+{
+	unsigned int budget = CGROUP_SEARCH;
+	unsigned int i;
+	char path[4096];
+	int err;
+
+	for (i = 0; i < CACHED; i++)
+		if (cache.path[i] && cache.id[i] == id)
+			return cache.path[i][0] ? copy_relative(mount, cache.path[i], ret, size) :
+						  -ENOENT;
+	snprintf(path, sizeof(path), "%s", mount->point);
+	err = search(path, sizeof(path), id, DEPTH, &budget);
+	i = cache.next++ % CACHED;
+	free(cache.path[i]);
+	cache.path[i] = strdup(err ? "" : path);
+	cache.id[i] = id;
+	return err ? err : copy_relative(mount, path, ret, size);
+}
+
+int cgroup_path(uint64_t id, char *ret, size_t size)
+{
+	struct cgroup_mount mount;
+	int err;
+
+	if (id == 0)
+		return -ENOENT;
+	err = find_version2(&mount);
+	if (err)
+		return err;
+	err = path_by_handle(&mount, id, ret, size);
+	if (err == 0 || err == -ENOENT || err == -ENAMETOOLONG)
+		return err;
+	return path_by_search(&mount, id, ret, size);
+}

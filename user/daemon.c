@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "export/prometheus.h"
+#include "export/table.h"
+#include "loop.h"
+#include "observer.h"
+#include "self_report.h"
+#include "sink/live.h"
+#include "sink/metrics.h"
+#include "util/clock.h"
+
+#define LOGGER "onlooker"
+#define STEP_NS (5 * NSEC_PER_MSEC) /* of reading records, before somebody else has a turn */
+#define SCRAPE_NS (20 * NSEC_PER_MSEC)
+#define DRAW_NS NSEC_PER_SEC
+#define LOSS_LOG_NS (60 * NSEC_PER_SEC)
+
+struct daemon {
+	const struct options *options;
+	struct config config;
+	struct loop *loop;
+	struct observer *observer;
+	struct metrics *metrics; /* owned by the observer once added */
+	struct http *http;
+	struct table *table; /* NULL: not on a terminal */
+	struct live *live;   /* owned by the observer once added */
+	int signals;
+	uint64_t drawn;
+	uint64_t lost, loss_logged;
+};
+
+/* ---- configuration ---- */
+
+/* Keys that are read at the start only. */
+static bool needs_restart(const struct config *now, const struct config *next)
+{
+	return strcmp(now->listen.text, next->listen.text) != 0 || now->backend != next->backend ||
+	       now->limits.connections != next->limits.connections ||
+	       now->limits.ring_bytes != next->limits.ring_bytes ||
+	       now->limits.open_requests != next->limits.open_requests ||
+	       now->limits.memory_bytes != next->limits.memory_bytes;
+}
+
+static void reread(struct daemon *daemon)
+{
+	char error[1024];
+	struct config next;
+
+	if (options_config(daemon->options, &next, error, sizeof(error))) {
+		log_error(LOGGER, "configuration not reread, the old one stays: %s", error);
+		return;
+	}
+	if (metrics_configure(daemon->metrics, &next) ||
+	    observer_watch(daemon->observer, &next.watch)) {
+		log_error(LOGGER, "configuration not reread, the old one stays: %s",
+			  strerror(ENOMEM));
+		config_free(&next);
+		return;
+	}
+	log_set_level(next.log_level);
+	if (needs_restart(&daemon->config, &next) ||
+	    metrics_buckets_differ(daemon->metrics, &next))
+		log_warning(LOGGER, "listen, backend, buckets and the limits of connections, ring, "
+				    "requests and memory change with a restart only");
+	config_free(&daemon->config);
+	daemon->config = next;
+	log_info(LOGGER, "configuration reread");
+}
+
+/* ---- signals ---- */
+
+static void on_signal(void *context)
+{
+	struct daemon *daemon = context;
+	struct signalfd_siginfo info;
+
+	while (read(daemon->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP) {
+			reread(daemon);
+		} else {
+			log_info_with(LOGGER, LOG_EXTRA(LOG_NUMBER("signal", info.ssi_signo)),
+				      "stopping");
+			loop_stop(daemon->loop);
+		}
+	}
+}
+
+static int open_signals(struct daemon *daemon)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	daemon->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return daemon->signals < 0 ? -errno : 0;
+}
+
+/* ---- records ---- */
+
+static void log_losses(struct daemon *daemon, uint64_t now)
+{
+	uint64_t lost;
+
+	if (daemon->loss_logged && now - daemon->loss_logged < LOSS_LOG_NS)
+		return;
+	lost = self_report_lost(daemon->observer);
+	if (lost == daemon->lost)
+		return;
+	log_warning_with(LOGGER, LOG_EXTRA(LOG_NUMBER("lost", lost - daemon->lost)),
+			 "events were lost, counts may be short: see onlooker_events_lost_total");
+	daemon->lost = lost;
+	daemon->loss_logged = now;
+}
+
+static void draw(struct daemon *daemon, uint64_t now)
+{
+	const char *notes[LOG_RECENT];
+	const struct table_row *rows;
+	size_t row_count, notes_n = 0;
+	char title[128];
+
+	if (!daemon->table || now - daemon->drawn < DRAW_NS)
+		return;
+	daemon->drawn = now;
+	for (size_t back = LOG_RECENT; back-- > 0;) {
+		const char *note = log_recent(back);
+
+		if (note)
+			notes[notes_n++] = note;
+	}
+	snprintf(title, sizeof(title), "onlooker  %s  metrics on %s/metrics",
+		 observer_backend(daemon->observer), daemon->config.listen.text);
+	rows = live_rows(daemon->live, &row_count);
+	table_draw(daemon->table, title, rows, row_count, notes, notes_n, now);
+}
+
+static void on_records(void *context)
+{
+	struct daemon *daemon = context;
+
+	observer_step(daemon->observer, STEP_NS);
+}
+
+static void on_beat(void *context)
+{
+	struct daemon *daemon = context;
+	uint64_t now = clock_now();
+
+	observer_step(daemon->observer, STEP_NS);
+	log_losses(daemon, now);
+	draw(daemon, now);
+}
+
+/* ---- endpoint ---- */
+
+static void on_http(void *context)
+{
+	struct daemon *daemon = context;
+
+	/* A scrape shows what has happened up to now. */
+	observer_step(daemon->observer, SCRAPE_NS);
+	http_run(daemon->http);
+}
+
+static void on_http_beat(void *context)
+{
+	struct daemon *daemon = context;
+
+	http_run(daemon->http);
+}
+
+static void collect(void *context, struct self_writer *writer)
+{
+	struct daemon *daemon = context;
+
+	self_report_write(daemon->observer, writer);
+}
+
+static int open_endpoint(struct daemon *daemon, char *error, size_t size)
+{
+	struct http_source source = {
+		.series = metrics_series(daemon->metrics),
+		.collect = collect,
+		.context = daemon,
+	};
+	int result = http_open(&daemon->config.listen, &source, &daemon->http);
+
+	if (result)
+		snprintf(error, size, "listen: %s: %s", daemon->config.listen.text,
+			 strerror(-result));
+	return result;
+}
+
+/* ---- life ---- */
+
+static int add_sinks(struct daemon *daemon)
+{
+	const struct identities *identities = observer_identities(daemon->observer);
+	int error = metrics_new(&daemon->config, identities, &daemon->metrics);
+
+	if (!error)
+		error = observer_add(daemon->observer, metrics_sink(daemon->metrics));
+	if (error || !isatty(STDOUT_FILENO))
+		return error;
+	error = live_new(&daemon->config, identities, &daemon->live);
+	if (!error)
+		error = observer_add(daemon->observer, live_sink(daemon->live));
+	return error;
+}
+
+static int add_sources(struct daemon *daemon)
+{
+	const struct loop_source sources[] = {
+		{ daemon->signals, daemon, on_signal, NULL },
+		{ observer_fd(daemon->observer), daemon, on_records, on_beat },
+		{ http_fd(daemon->http), daemon, on_http, on_http_beat },
+	};
+	int error = loop_new(&daemon->loop);
+
+	for (size_t i = 0; !error && i < sizeof(sources) / sizeof(sources[0]); i++)
+		error = loop_add(daemon->loop, &sources[i]);
+	return error;
+}
+
+static int start(struct daemon *daemon, char *error, size_t size)
+{
+	int result = open_signals(daemon);
+
+	snprintf(error, size, "cannot start: %s", strerror(-result));
+	if (result)
+		return result;
+	result = observer_new(&daemon->config, &daemon->observer, error, size);
+	if (result)
+		return result;
+	result = add_sinks(daemon);
+	snprintf(error, size, "cannot start: %s", strerror(-result));
+	if (result)
+		return result;
+	result = open_endpoint(daemon, error, size);
+	if (result)
+		return result;
+	result = add_sources(daemon);
+	snprintf(error, size, "cannot start: %s", strerror(-result));
+	return result;
+}
+
+static void stop(struct daemon *daemon)
+{
+	table_close(daemon->table);
+	log_hold(false);
+	http_close(daemon->http);
+	observer_free(daemon->observer);
+	loop_free(daemon->loop);
+	if (daemon->signals >= 0)
+		close(daemon->signals);
+	config_free(&daemon->config);
+}
+
+int daemon_run(const struct options *options, struct config *config, char *error, size_t size)
+{
+	struct daemon daemon = { .options = options, .config = *config, .signals = -1 };
+	int result = start(&daemon, error, size);
+
+	if (!result) {
+		log_info_with(LOGGER,
+			      LOG_EXTRA(LOG_TEXT("backend", observer_backend(daemon.observer)),
+					LOG_TEXT("listen", daemon.config.listen.text)),
+			      "observing");
+		if (isatty(STDOUT_FILENO) && !table_open(STDOUT_FILENO, &daemon.table))
+			log_hold(true);
+		result = loop_run(daemon.loop);
+		snprintf(error, size, "the event loop failed: %s", strerror(-result));
+	}
+	stop(&daemon);
+	return result;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP endpoint: GET /metrics and GET /health. It lives on the caller's event loop and never
+ * waits: a scrape is written out at once and sent as fast as its reader takes it.
+ *
+ *	poll http_fd() for reading, at most http_timeout() ms, then http_run(); again
+ */
+#ifndef ONLOOKER_PROMETHEUS_H
+#define ONLOOKER_PROMETHEUS_H
+
+#include "config.h"
+#include "export/self.h"
+#include "sink/series.h"
+
+#define HTTP_REASON_SIZE 256
+
+/* What is served. Functions are called on the loop's thread, from within http_run(). */
+struct http_source {
+	const struct series_set *series; /* outlives the endpoint */
+	self_collect collect;		 /* NULL: nothing */
+	/* Whether all is well; else why not, as a text. NULL: always. */
+	bool (*healthy)(void *context, char reason[HTTP_REASON_SIZE]);
+	void *context;
+};
+
+struct http;
+
+/*
+ * Listens. 0; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES and the like as bind() says; -ENOMEM.
+ * http_close() ends it.
+ */
+int http_open(const struct config_listen *listen, const struct http_source *source,
+	      struct http **ret);
+void http_close(struct http *http);
+
+/* Readable when http_run() has something to do. */
+int http_fd(const struct http *http);
+
+/* Milliseconds after which http_run() is due though nothing is readable; -1: none. */
+int http_timeout(const struct http *http);
+
+/* Does what can be done without waiting, for some 2 ms plus the writing out of one scrape. */
+void http_run(struct http *http);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "observer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/watch.h"
+#include "util/clock.h"
+
+#define TICK_NS (100 * NSEC_PER_MSEC)
+
+struct observer {
+	struct capture *capture;
+	struct identities *identities;
+	struct watch *watch;
+	struct watch_config watch_config;
+	struct pipeline pipeline;
+	struct connections *connections;
+	uint64_t ticked;
+};
+
+/* ---- what the kernel side and the table of connections ask ---- */
+
+/* A process seen for the first time, or for the first time under these rules. */
+static void on_process(struct observer *observer, const struct event_process *process)
+{
+	struct process_key key = { .process = process->process, .tgid = process->head.tgid };
+	struct process_watch verdict = watch_judge(observer->watch, key.tgid, process);
+
+	capture_judge(observer->capture, &key, &verdict);
+	/* While the record can still tell what /proc no longer can. */
+	if (watch_decides(&observer->watch_config, verdict.bits, 0, 0, true))
+		identity_resolve(observer->identities, key.tgid, key.process, process);
+}
+
+static void on_record(void *context, const struct event_head *record, size_t size)
+{
+	struct observer *observer = context;
+
+	connections_event(observer->connections, record, size);
+	if (record->kind == EVENT_PROCESS && size >= sizeof(struct event_process))
+		on_process(observer, (const struct event_process *)record);
+}
+
+static bool admit(void *context, const struct event_open *open, uint32_t *ret_identity)
+{
+	struct observer *observer = context;
+	struct process_key key = { .process = open->process, .tgid = open->head.tgid };
+	struct process_watch verdict = { .bits = 0 };
+
+	if (observer->watch_config.include || observer->watch_config.exclude) {
+		if (!capture_judged(observer->capture, &key, &verdict) ||
+		    verdict.bits == WATCH_UNDECIDED)
+			verdict = watch_judge(observer->watch, key.tgid, NULL);
+		if (!watch_decides(&observer->watch_config, verdict.bits, open->local_port,
+				   open->remote_port, false))
+			return false;
+	}
+	*ret_identity = identity_resolve(observer->identities, key.tgid, key.process, NULL);
+	return true;
+}
+
+static void release(void *context, uint32_t slot)
+{
+	struct observer *observer = context;
+
+	capture_release(observer->capture, slot);
+}
+
+/* ---- life ---- */
+
+int observer_watch(struct observer *observer, const struct config_watch *rules)
+{
+	uint32_t generation = observer->watch_config.generation + 1;
+	struct watch_config config;
+	struct watch *watch;
+	int error = watch_compile(rules, generation ? generation : 1, &watch, &config);
+
+	if (error)
+		return error;
+	watch_free(observer->watch);
+	observer->watch = watch;
+	observer->watch_config = config;
+	capture_watch(observer->capture, &config);
+	return 0;
+}
+
+static int start(struct observer *observer, const struct config *config, char *error, size_t size)
+{
+	const struct connections_host host = { observer, admit, release };
+	int result = identities_new(PROCESSES_LIMIT, IDENTITIES_LIMIT, &observer->identities);
+
+	if (!result)
+		result = capture_open(config->backend, &config->limits, on_record, observer,
+				      &observer->capture, error, size);
+	if (!result)
+		result = connections_new(config->limits.connections,
+					 capture_slots(observer->capture), &observer->pipeline,
+					 &host, &observer->connections);
+	if (!result)
+		result = observer_watch(observer, &config->watch);
+	return result;
+}
+
+int observer_new(const struct config *config, struct observer **ret, char *error, size_t size)
+{
+	struct observer *observer = calloc(1, sizeof(*observer));
+	int result = -ENOMEM;
+
+	snprintf(error, size, "cannot start: %s", strerror(ENOMEM));
+	if (!observer)
+		return result;
+	pipeline_init(&observer->pipeline, config->limits.open_requests,
+		      config->limits.memory_bytes);
+	result = start(observer, config, error, size);
+	if (result)
+		observer_free(observer);
+	else
+		*ret = observer;
+	return result;
+}
+
+void observer_free(struct observer *observer)
+{
+	if (!observer)
+		return;
+	connections_free(observer->connections);
+	for (unsigned int i = 0; i < observer->pipeline.outlet.sink_count; i++)
+		observer->pipeline.outlet.sinks[i]->close(observer->pipeline.outlet.sinks[i]);
+	capture_close(observer->capture);
+	pipeline_free(&observer->pipeline);
+	identities_free(observer->identities);
+	watch_free(observer->watch);
+	free(observer);
+}
+
+int observer_add(struct observer *observer, struct sink *sink)
+{
+	return outlet_add(&observer->pipeline.outlet, sink);
+}
+
+/* ---- in use ---- */
+
+int observer_fd(const struct observer *observer)
+{
+	return capture_fd(observer->capture);
+}
+
+static void tick(struct observer *observer, uint64_t now)
+{
+	struct outlet *outlet = &observer->pipeline.outlet;
+
+	observer->ticked = now;
+	connections_tick(observer->connections, now);
+	for (unsigned int i = 0; i < outlet->sink_count; i++) {
+		if (outlet->sinks[i]->tick)
+			outlet->sinks[i]->tick(outlet->sinks[i], now);
+	}
+}
+
+bool observer_step(struct observer *observer, uint64_t budget)
+{
+	uint64_t now = clock_now();
+	bool more;
+
+	capture_consume(observer->capture, budget, &more);
+	/* Time may only pass for those whose records, up to now, have been read. */
+	if (!more && now - observer->ticked >= TICK_NS)
+		tick(observer, now);
+	return more;
+}
+
+const char *observer_backend(const struct observer *observer)
+{
+	return capture_backend(observer->capture);
+}
+
+const struct identities *observer_identities(const struct observer *observer)
+{
+	return observer->identities;
+}
+
+struct observer_counts observer_counts(const struct observer *observer)
+{
+	struct observer_counts counts = {
+		.connections = connections_counts(observer->connections),
+		.identities = identity_counts(observer->identities),
+		.pipeline = &observer->pipeline,
+	};
+
+	capture_losses(observer->capture, counts.losses);
+	return counts;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The data's way, put together: capture -> connections -> pipeline -> sinks. Knows which processes
+ * are watched and who they are; does no I/O but the capture's.
+ */
+#ifndef ONLOOKER_OBSERVER_H
+#define ONLOOKER_OBSERVER_H
+
+#include <stdbool.h>
+
+#include "capture/capture.h"
+#include "capture/identity.h"
+#include "config.h"
+#include "stream/connections.h"
+
+struct observer;
+
+/* What an observer knows of itself. */
+struct observer_counts {
+	struct connections_counts connections;
+	struct identity_counts identities;
+	const struct pipeline *pipeline;
+	uint64_t losses[CAPTURE_LOSSES]; /* by enum loss_reason and enum capture_loss */
+};
+
+/*
+ * Starts observing as `config` says (not kept). -errno: `error` is one line for the user.
+ * observer_free() ends it.
+ */
+int observer_new(const struct config *config, struct observer **ret, char *error, size_t size);
+void observer_free(struct observer *observer);
+
+/* Adds a sink, which is closed with the observer. -ENOSPC. */
+int observer_add(struct observer *observer, struct sink *sink);
+
+/* Takes the watch rules of another configuration. 0 or -ENOMEM: the old ones stay. */
+int observer_watch(struct observer *observer, const struct config_watch *rules);
+
+/* Becomes readable while records come in fast. */
+int observer_fd(const struct observer *observer);
+
+/*
+ * Takes what has come in, for at most `budget` ns, and lets time pass. Call it when the descriptor
+ * is readable, and some ten times a second. True: more is waiting.
+ */
+bool observer_step(struct observer *observer, uint64_t budget);
+
+const char *observer_backend(const struct observer *observer);
+const struct identities *observer_identities(const struct observer *observer);
+struct observer_counts observer_counts(const struct observer *observer);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests that wait for their answers, in the order sent: a ring that grows up to a limit. */
+#ifndef ONLOOKER_QUEUE_H
+#define ONLOOKER_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TARGET_SIZE 255
+
+/* A copy of a message's target, from a pool. */
+struct target {
+	uint8_t size;
+	uint8_t bytes[TARGET_SIZE];
+};
+
+struct request {
+	uint64_t tag;
+	uint64_t first; /* ns: client: first byte sent; server: first byte arrived at the socket */
+	uint64_t last;	/* ns: last byte sent or read */
+	uint64_t read;	/* ns: server: first byte read by the program */
+	uint64_t task;
+	struct target *target; /* owned by the pair's pool; may be NULL */
+	uint32_t counted;      /* exchanges already reported for it */
+	uint16_t operation;
+	bool silent;
+};
+
+struct queue {
+	struct request *ring;
+	uint32_t head;
+	uint32_t count;
+	uint32_t capacity; /* a power of two, or 0 */
+	uint64_t pushed;   /* requests ever pushed: names the newest */
+};
+
+/*
+ * Room for one more request at the end, zeroed; valid until the next push.
+ * -ENOBUFS at `limit` requests, -ENOMEM without memory.
+ */
+int queue_push(struct queue *queue, uint32_t limit, struct request **ret_request);
+
+/* The request that was the number-th pushed (1 is the first), or NULL when it is gone. */
+struct request *queue_find(struct queue *queue, uint64_t number);
+
+/* Removes the oldest request, if there is one, and gives back memory after a burst. */
+void queue_pop(struct queue *queue);
+
+void queue_free(struct queue *queue);
+
+/* The oldest request, or NULL. */
+static inline struct request *queue_front(const struct queue *queue)
+{
+	return queue->count ? &queue->ring[queue->head] : NULL;
+}
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Redis and what speaks like it, RESP2 and RESP3: one exchange per command
+ * (redis.io/docs/reference/protocol-spec).
+ *
+ *	redis_request.c   commands, inline or not      redis_response.c  answers and what is none
+ *	redis_inline.c    an inline command's words    resp.c            a value, item by item
+ *	redis_commands.c  names                        redis_pubsub.c    messages, confirmations
+ *	redis_detect.c    is it Redis?
+ */
+#include "proto/redis_state.h"
+
+static void init(void *state, bool midway)
+{
+	struct redis *redis = state;
+
+	if (midway) {
+		redis->response.multi = UNCERTAIN;
+		redis->response.subscriptions.uncertain = true;
+	}
+}
+
+static enum parse_status parse(void *state, enum lane lane, struct bytes in,
+			       const struct expect *expect, size_t *used, struct message *out)
+{
+	struct redis *redis = state;
+
+	if (lane == LANE_RESPONSE)
+		return redis_response_parse(redis, in, expect, used, out);
+	if (redis->response.silent) {
+		*used = REDIS_FOREVER;
+		return PARSE_SKIP;
+	}
+	return redis_request_parse(&redis->request, in, used, out);
+}
+
+const struct protocol redis_protocol = {
+	.name = "redis",
+	.family = FAMILY_CACHE,
+	.state_size = sizeof(struct redis),
+	.hold = REDIS_INLINE_MAX + 1,
+	.detect = redis_detect,
+	.init = init,
+	.parse = parse,
+};

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "self_report.h"
+
+#include "protocol.h"
+#include "util/names.h"
+
+struct loss {
+	const char *reason;
+	uint64_t count;
+};
+
+#define LOSSES_MOST 24
+
+static const char *const event_kinds[] = {
+	[0] = "malformed",	   [EVENT_PROCESS] = "process", [EVENT_OPEN] = "open",
+	[EVENT_DATA] = "data",	   [EVENT_CLOSE] = "close",	[EVENT_FAIL] = "fail",
+};
+
+static const char *const loss_reasons[LOSS_REASONS] = {
+	[LOSS_RING] = "ring_full",	   [LOSS_SLOTS] = "connections",
+	[LOSS_STATE] = "socket_state",	   [LOSS_PROCESSES] = "processes",
+	[LOSS_FAULT] = "memory_unreadable", [LOSS_NO_BUFFER] = "no_buffer",
+	[LOSS_COMPAT] = "compat_call",	   [LOSS_LONG] = "long_call",
+	[LOSS_LIMIT] = "prefix",
+};
+
+/* Every way to lose, with its count. Returns how many there are. */
+static size_t gather(const struct observer *observer, struct loss ret[LOSSES_MOST])
+{
+	struct observer_counts counts = observer_counts(observer);
+	const struct pipeline *pipeline = counts.pipeline;
+	size_t n = 0;
+
+	for (int i = 1; i < LOSS_COUNTED; i++)
+		ret[n++] = (struct loss){ loss_reasons[i], counts.losses[i] };
+	ret[n++] = (struct loss){ "recursion", counts.losses[CAPTURE_LOSS_RECURSION] };
+	for (int i = LOSS_COUNTED; i < LOSS_REASONS; i++)
+		ret[n++] = (struct loss){ loss_reasons[i], pipeline->losses[i] };
+	ret[n++] = (struct loss){ "malformed", counts.connections.events[0] };
+	ret[n++] = (struct loss){ "connection_memory", counts.connections.refused };
+	ret[n++] = (struct loss){ "stream_memory", pipeline->memory.refused +
+							   pipeline->memory.blocks.refused };
+	ret[n++] = (struct loss){ "open_requests", pipeline->outlet.refused };
+	return n;
+}
+
+uint64_t self_report_lost(const struct observer *observer)
+{
+	struct loss losses[LOSSES_MOST];
+	size_t count = gather(observer, losses);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += losses[i].count;
+	return sum;
+}
+
+static void write_losses(const struct observer *observer, struct self_writer *writer)
+{
+	struct loss losses[LOSSES_MOST];
+	size_t count = gather(observer, losses);
+
+	self_family(writer, "onlooker_events_lost_total", SELF_COUNTER,
+		    "What was not seen, by reason: counts may be short by what it carried.");
+	for (size_t i = 0; i < count; i++)
+		self_value(writer, losses[i].count, "reason", losses[i].reason, NULL);
+}
+
+static void write_events(const struct observer_counts *counts, struct self_writer *writer)
+{
+	self_family(writer, "onlooker_events_total", SELF_COUNTER,
+		    "Records read from the kernel side, by kind.");
+	for (int i = 0; i <= EVENT_FAIL; i++)
+		self_value(writer, counts->connections.events[i], "kind", event_kinds[i], NULL);
+	self_family(writer, "onlooker_connections_tracked", SELF_GAUGE,
+		    "Connections in the table now.");
+	self_value(writer, counts->connections.tracked, NULL);
+	self_family(writer, "onlooker_requests_unpaired_total", SELF_COUNTER,
+		    "Requests forgotten because a gap made their answers untellable.");
+	self_value(writer, counts->pipeline->outlet.unpaired, NULL);
+	self_family(writer, "onlooker_names_refused_total", SELF_COUNTER,
+		    "Label values that became other because the table of names was full.");
+	self_value(writer, names_refused(), NULL);
+	self_family(writer, "onlooker_processes_evicted_total", SELF_COUNTER,
+		    "Processes forgotten for lack of room; they are resolved anew.");
+	self_value(writer, counts->identities.evicted, NULL);
+}
+
+static void write_protocol(const struct pipeline *pipeline, struct self_writer *writer,
+			   const char *name, const char *help, size_t offset)
+{
+	const char *base = (const char *)pipeline->counts + offset;
+	int i;
+
+	self_family(writer, name, SELF_COUNTER, help);
+	for (i = 0; protocols[i]; i++)
+		self_value(writer, *(const uint64_t *)(base + i * sizeof(*pipeline->counts)),
+			   "protocol", protocols[i]->name, NULL);
+	self_value(writer, *(const uint64_t *)(base + PROTOCOLS_MAX * sizeof(*pipeline->counts)),
+		   "protocol", "unknown", NULL);
+}
+
+void self_report_write(const struct observer *observer, struct self_writer *writer)
+{
+	struct observer_counts counts = observer_counts(observer);
+
+	self_write_build(writer);
+	self_family(writer, "onlooker_backend", SELF_GAUGE,
+		    "How the observer is attached to the kernel; always 1.");
+	self_value(writer, 1, "name", observer_backend(observer), NULL);
+	write_events(&counts, writer);
+	write_losses(observer, writer);
+	write_protocol(counts.pipeline, writer, "onlooker_messages_total",
+		       "Messages parsed, by protocol.",
+		       offsetof(struct protocol_counts, messages));
+	write_protocol(counts.pipeline, writer, "onlooker_parse_errors_total",
+		       "Streams that stopped making sense, by protocol.",
+		       offsetof(struct protocol_counts, errors));
+	write_protocol(counts.pipeline, writer, "onlooker_stream_gaps_total",
+		       "Places where bytes of a stream were not seen, by protocol.",
+		       offsetof(struct protocol_counts, gaps));
+	self_write_process(writer);
+}

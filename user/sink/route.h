@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which route a path belongs to, as a name (names.h, NAME_ROUTE): the first configured pattern that
+ * matches, else the path with its variable segments folded.
+ *
+ *	target --> cache (direct-mapped, by its bytes) --> name
+ *	             \-- miss --> patterns, fold --> names_intern()
+ */
+#ifndef ONLOOKER_ROUTE_H
+#define ONLOOKER_ROUTE_H
+
+#include "bytes.h"
+#include "config.h"
+
+struct routes;
+
+/* Routes with these patterns. 0 or -ENOMEM; routes_free() ends them. */
+int routes_new(const struct config_endpoints *endpoints, struct routes **ret);
+void routes_free(struct routes *routes);
+
+/* Takes other patterns from now on. 0, or -ENOMEM: all is as before. */
+int routes_configure(struct routes *routes, const struct config_endpoints *endpoints);
+
+/*
+ * The route of a request target: "/path", "http://host/path", "host:port" (CONNECT), "*" or "",
+ * which is "/". A query is dropped. NAME_OTHER where there is no room for more names.
+ */
+uint16_t routes_find(struct routes *routes, struct bytes target);
+
+#endif

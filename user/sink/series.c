@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sink/series.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "sink/label.h"
+#include "util/names.h"
+
+#define SLOTS_LEAST 256 /* a power of two */
+
+_Static_assert(sizeof(struct series_key) == 16, "a key is two words without padding");
+
+struct metric {
+	struct series *first, *last;
+	uint64_t reserved; /* lines set aside for its series `other` */
+	uint64_t dropped;
+	int64_t away; /* gauge: what stands in `other` under keys that found no room */
+};
+
+struct series_set {
+	const struct series_metric *specs;
+	size_t metric_count;
+	struct config_buckets *buckets;
+	const struct identities *identities;
+	struct series **slots; /* open addressing, at most half full */
+	size_t mask;
+	size_t used;
+	uint64_t limit, lines, reserved;
+	struct metric metrics[];
+};
+
+int series_set_new(const struct series_metric *metrics, size_t metric_count,
+		   const struct config_buckets *buckets, size_t bucket_count, uint64_t limit,
+		   const struct identities *identities, struct series_set **ret)
+{
+	struct series_set *set = calloc(1, sizeof(*set) + metric_count * sizeof(struct metric));
+
+	if (!set)
+		return -ENOMEM;
+	set->slots = calloc(SLOTS_LEAST, sizeof(struct series *));
+	set->buckets = calloc(bucket_count, sizeof(*buckets));
+	if (!set->slots || !set->buckets) {
+		series_set_free(set);
+		return -ENOMEM;
+	}
+	memcpy(set->buckets, buckets, bucket_count * sizeof(*buckets));
+	set->specs = metrics;
+	set->metric_count = metric_count;
+	set->identities = identities;
+	set->mask = SLOTS_LEAST - 1;
+	set->limit = limit;
+	*ret = set;
+	return 0;
+}
+
+void series_set_free(struct series_set *set)
+{
+	if (!set)
+		return;
+	for (size_t i = 0; set->slots && i <= set->mask; i++)
+		free(set->slots[i]);
+	free(set->slots);
+	free(set->buckets);
+	free(set);
+}
+
+void series_set_limit(struct series_set *set, uint64_t limit)
+{
+	set->limit = limit;
+}
+
+/* ---- finding ---- */
+
+static bool equal_keys(const struct series_key *a, const struct series_key *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static uint64_t hash_key(const struct series_key *key)
+{
+	uint64_t words[2], hash;
+
+	memcpy(words, key, sizeof(words));
+	hash = words[0] * 0x9e3779b97f4a7c15ULL;
+	hash = (hash ^ hash >> 32 ^ words[1]) * 0xd6e8feb86659fd93ULL;
+	return hash ^ hash >> 32;
+}
+
+static struct series **find_slot(struct series **slots, size_t mask, const struct series_key *key)
+{
+	size_t i = hash_key(key) & mask;
+
+	while (slots[i] && !equal_keys(&slots[i]->key, key))
+		i = (i + 1) & mask;
+	return &slots[i];
+}
+
+static struct series *find(struct series_set *set, const struct series_key *key)
+{
+	return *find_slot(set->slots, set->mask, key);
+}
+
+static bool make_room(struct series_set *set)
+{
+	size_t mask = set->mask * 2 + 1;
+	struct series **slots;
+
+	if (set->used * 2 < set->mask)
+		return true;
+	slots = calloc(mask + 1, sizeof(struct series *));
+	if (!slots)
+		return false;
+	for (size_t i = 0; i <= set->mask; i++)
+		if (set->slots[i])
+			*find_slot(slots, mask, &set->slots[i]->key) = set->slots[i];
+	free(set->slots);
+	set->slots = slots;
+	set->mask = mask;
+	return true;
+}
+
+/* ---- new series ---- */
+
+/* Lines of one series: a histogram has a bucket beyond the last bound, sum and count. */
+static uint64_t cost(const struct series_set *set, unsigned int metric)
+{
+	const struct series_metric *spec = &set->specs[metric];
+
+	return spec->type == SERIES_HISTOGRAM ? set->buckets[spec->buckets].count + 3 : 1;
+}
+
+static bool has_room(struct series_set *set, unsigned int metric)
+{
+	uint64_t wanted = cost(set, metric);
+	struct metric *m = &set->metrics[metric];
+
+	/* A gauge must find its way back: none is begun while some of it stands in `other`. */
+	if (set->specs[metric].type == SERIES_GAUGE && m->away != 0)
+		return false;
+	if (m->first)
+		return set->lines + set->reserved + wanted <= set->limit;
+	if (!m->reserved) {
+		uint64_t others = wanted * set->specs[metric].variants;
+
+		if (set->lines + set->reserved + wanted + others > set->limit)
+			return false;
+		m->reserved = others;
+		set->reserved += others;
+	}
+	return true;
+}
+
+static struct series *create(struct series_set *set, const struct series_key *key, bool other)
+{
+	const struct series_metric *spec = &set->specs[key->metric];
+	struct metric *metric = &set->metrics[key->metric];
+	size_t buckets = spec->type == SERIES_HISTOGRAM ? set->buckets[spec->buckets].count + 1 : 0;
+	char labels[LABELS_SIZE];
+	size_t labels_size =
+		label_write(spec, key, identity_get(set->identities, key->identity), labels);
+	struct series *series;
+	char *text;
+
+	if (!make_room(set))
+		return NULL;
+	series = calloc(1, sizeof(*series) + buckets * sizeof(series->buckets[0]) + labels_size);
+	if (!series)
+		return NULL;
+	text = (char *)&series->buckets[buckets];
+	memcpy(text, labels, labels_size);
+	series->key = *key;
+	series->labels = text;
+	series->labels_size = (uint32_t)labels_size;
+	series->other = other;
+	*find_slot(set->slots, set->mask, key) = series;
+	set->used++;
+	set->lines += cost(set, key->metric);
+	if (metric->last)
+		metric->last->next = series;
+	else
+		metric->first = series;
+	metric->last = series;
+	return series;
+}
+
+static struct series *find_other(struct series_set *set, const struct series_key *key)
+{
+	const struct series_label *label = set->specs[key->metric].labels;
+	struct metric *metric = &set->metrics[key->metric];
+	struct series_key other = { .identity = IDENTITY_OTHER,
+				    .metric = key->metric,
+				    .choice = key->choice };
+	struct series *series;
+
+	for (size_t i = 0; i < SERIES_LABELS && label[i].name; i++) {
+		if (label[i].source == LABEL_NAME)
+			other.names[label[i].at] = NAME_OTHER;
+		else if (label[i].source == LABEL_CODE)
+			other.code = key->code == CODE_ABORTED ? CODE_ABORTED : CODE_OTHER;
+	}
+	series = find(set, &other);
+	if (series)
+		return series;
+	series = create(set, &other, true);
+	if (series && metric->reserved) {
+		metric->reserved -= cost(set, key->metric);
+		set->reserved -= cost(set, key->metric);
+	}
+	return series;
+}
+
+/* NULL only without memory. *ret_away: the series stands for the key's own. */
+static struct series *get(struct series_set *set, const struct series_key *key, bool *ret_away)
+{
+	struct series *series = find(set, key);
+
+	*ret_away = false;
+	if (series)
+		return series;
+	if (has_room(set, key->metric))
+		series = create(set, key, false);
+	if (series)
+		return series;
+	*ret_away = true;
+	return find_other(set, key);
+}
+
+/* ---- values ---- */
+
+void series_add(struct series_set *set, const struct series_key *key, uint64_t n)
+{
+	bool away;
+	struct series *series = get(set, key, &away);
+
+	set->metrics[key->metric].dropped += away && n > 0;
+	if (series)
+		series->count += n;
+}
+
+void series_move(struct series_set *set, const struct series_key *key, int64_t delta)
+{
+	struct metric *metric = &set->metrics[key->metric];
+	bool away = false;
+	struct series *series = find(set, key);
+
+	if (!series && delta < 0) {
+		away = true;
+		series = find_other(set, key);
+	} else if (!series) {
+		series = get(set, key, &away);
+	}
+	metric->dropped += away && delta > 0;
+	if (away)
+		metric->away += delta;
+	if (series)
+		series->level += delta;
+}
+
+static size_t find_bucket(const struct config_buckets *buckets, uint64_t ns)
+{
+	size_t low = 0, high = buckets->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (ns <= buckets->bound_ns[middle])
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+void series_observe(struct series_set *set, const struct series_key *key, uint64_t ns)
+{
+	bool away;
+	struct series *series = get(set, key, &away);
+
+	set->metrics[key->metric].dropped += away;
+	if (!series)
+		return;
+	series->count++;
+	series->sum_ns += ns;
+	series->buckets[find_bucket(&set->buckets[set->specs[key->metric].buckets], ns)]++;
+}
+
+void series_drop(struct series_set *set, unsigned int metric)
+{
+	set->metrics[metric].dropped++;
+}
+
+/* ---- reading ---- */
+
+size_t series_metric_count(const struct series_set *set)
+{
+	return set->metric_count;
+}
+
+const struct series_metric *series_metric(const struct series_set *set, unsigned int metric)
+{
+	return &set->specs[metric];
+}
+
+const struct config_buckets *series_buckets(const struct series_set *set, unsigned int metric)
+{
+	return &set->buckets[set->specs[metric].buckets];
+}
+
+const struct series *series_first(const struct series_set *set, unsigned int metric)
+{
+	return set->metrics[metric].first;
+}
+
+uint64_t series_lines(const struct series_set *set)
+{
+	return set->lines;
+}
+
+uint64_t series_dropped(const struct series_set *set, unsigned int metric)
+{
+	return set->metrics[metric].dropped;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bounded storage of series. A series is found by a key of small integers; its labels are written
+ * out once, when it is new. Every line that a scrape would show counts towards the limit, a
+ * histogram as its buckets, sum and count.
+ *
+ *	key known         -> the series
+ *	new, room left    -> a new series
+ *	new, no room left -> the metric's series `other`, and one more dropped
+ *
+ * Room for its series `other` is set aside when a metric gets its first series; only a metric that
+ * begins when even that is gone exceeds the limit, by its series `other`. Series are never removed.
+ */
+#ifndef ONLOOKER_SERIES_H
+#define ONLOOKER_SERIES_H
+
+#include "capture/identity.h"
+#include "config.h"
+
+#define SERIES_LABELS 4 /* beside the identity's */
+#define SERIES_NAMES 3
+
+#define CODE_ABORTED 0xfffe
+#define CODE_OTHER 0xffff
+
+enum series_type {
+	SERIES_COUNTER,
+	SERIES_GAUGE,
+	SERIES_HISTOGRAM,
+};
+
+/* Where a label's value comes from. */
+enum label_source {
+	LABEL_NAME,   /* key.names[at] */
+	LABEL_CODE,   /* key.code: a number, "aborted" or "other"; "unknown" for 0 */
+	LABEL_CHOICE, /* choices[key.choice] */
+};
+
+struct series_label {
+	const char *name; /* NULL ends the list */
+	enum label_source source;
+	unsigned int at;
+	const char *const *choices;
+};
+
+/* What is known of a metric beforehand; lives as long as the set. */
+struct series_metric {
+	const char *name; /* of a counter: with _total */
+	const char *help;
+	enum series_type type;
+	unsigned int variants; /* values of key.choice that occur, which `other` keeps apart */
+	unsigned int buckets;  /* histogram: which of the set's */
+	struct series_label labels[SERIES_LABELS];
+};
+
+/* Zeroed where unused: keys are compared as bytes. */
+struct series_key {
+	uint32_t identity;
+	uint8_t metric; /* index in the set's metrics */
+	uint8_t choice;
+	uint16_t code;
+	uint16_t names[SERIES_NAMES];
+	uint16_t zero;
+};
+
+struct series {
+	struct series_key key;
+	struct series *next; /* the metric's next, in the order they came */
+	const char *labels;  /* `service="a",...`, escaped as the text formats want it */
+	uint32_t labels_size;
+	bool other;
+	union {
+		uint64_t count; /* a counter's value, a histogram's number of observations */
+		int64_t level;	/* a gauge's value */
+	};
+	uint64_t sum_ns;    /* histogram */
+	uint64_t buckets[]; /* histogram: each for itself; the last beyond the last bound */
+};
+
+struct series_set;
+
+/*
+ * A set for these metrics (at most 256), with the histogram bounds of `buckets` (copied) and room
+ * for `limit` lines. 0 or -ENOMEM; series_set_free() ends it. `identities` must outlive it.
+ */
+int series_set_new(const struct series_metric *metrics, size_t metric_count,
+		   const struct config_buckets *buckets, size_t bucket_count, uint64_t limit,
+		   const struct identities *identities, struct series_set **ret);
+void series_set_free(struct series_set *set);
+
+/* Takes another limit from now on; what exists stays. */
+void series_set_limit(struct series_set *set, uint64_t limit);
+
+/* Adds to a counter; 0 makes the series known. A hash look-up. */
+void series_add(struct series_set *set, const struct series_key *key, uint64_t n);
+
+/*
+ * Moves a gauge. What was added under a key is subtracted from the same series, also when the
+ * limit changes between.
+ */
+void series_move(struct series_set *set, const struct series_key *key, int64_t delta);
+
+/* Puts a duration into a histogram. */
+void series_observe(struct series_set *set, const struct series_key *key, uint64_t ns);
+
+/* Counts one value that lost a label to another bound than the set's. */
+void series_drop(struct series_set *set, unsigned int metric);
+
+/* What a scrape reads. */
+size_t series_metric_count(const struct series_set *set);
+const struct series_metric *series_metric(const struct series_set *set, unsigned int metric);
+const struct config_buckets *series_buckets(const struct series_set *set, unsigned int metric);
+const struct series *series_first(const struct series_set *set, unsigned int metric);
+
+/* How many lines a scrape shows, and how many values a metric lost to bounds. */
+uint64_t series_lines(const struct series_set *set);
+uint64_t series_dropped(const struct series_set *set, unsigned int metric);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection as this node's end of it sees it: two lanes of bytes, the protocol found in them,
+ * and the requests that wait for answers.
+ *
+ *	          +--------- detect(): none of ours, server spoke first ----------> DEAF
+ *	          |                                                                  ^
+ *	FRESH ----+-- detect(): certain --> SPEAKING -- SWITCH (Upgrade, TLS) --> FRESH
+ *	(begin seen)                          |   ^
+ *	                          gap, LOST   |   |  a request that begins right after an
+ *	                                      v   |  answer, or is the first thing seen
+ *	(begin not seen) ------------------> MIDWAY -- nothing of ours for long --> DEAF
+ *
+ * After a gap it is unknown which answers are still to come, so pairing starts again only where
+ * a request begins just when the other side has spoken: an answer is never given to the wrong
+ * request, at the price of requests not counted (struct pipeline, `gaps`).
+ */
+#ifndef ONLOOKER_CONVERSATION_H
+#define ONLOOKER_CONVERSATION_H
+
+#include "event.h"
+#include "pair/pair.h"
+#include "stream/flow.h"
+
+#define PROTOCOLS_MAX 16
+
+/* What is counted per protocol; the last entry counts what happened before one was known. */
+struct protocol_counts {
+	uint64_t messages;
+	uint64_t errors; /* PARSE_LOST */
+	uint64_t gaps;
+};
+
+/* What all conversations share. */
+struct pipeline {
+	struct outlet outlet;
+	struct flow_memory memory;
+	struct pool states; /* of the largest protocol's state */
+	struct protocol_counts counts[PROTOCOLS_MAX + 1];
+	uint64_t losses[LOSS_REASONS]; /* gaps whose cause was said with the data */
+	struct conversation *pending; /* those that wait for something that time can decide */
+};
+
+enum conversation_phase {
+	PHASE_FRESH,
+	PHASE_MIDWAY,
+	PHASE_SPEAKING,
+	PHASE_DEAF,
+};
+
+struct conversation {
+	struct connection connection; /* what sinks see */
+	struct flow flows[2];	      /* by enum event_direction */
+	struct moment begun[2];	      /* the message in progress */
+	struct pair pair;
+	void *state;
+	uint64_t unended;      /* number of the request whose last byte is still to come; 0 none */
+	uint64_t waiting_since; /* ns: PARSE_WAIT was answered; 0 none */
+	struct conversation *next_pending, **link_pending;
+	uint16_t tries;	     /* midway: chunks looked at in vain */
+	uint8_t protocol;    /* index in protocols[]; PROTOCOLS_MAX: unknown */
+	uint8_t phase;	     /* enum conversation_phase */
+	uint8_t base;	     /* session as the protocol last said: SESSION_IDLE, _TRANSACTION, _NONE */
+	bool inside[2];	     /* between the first and the last step of a message */
+	bool answered;	     /* midway: the last bytes seen were the answering side's */
+	bool announced;	     /* sinks were told CONNECTION_OPENED */
+	bool late;	     /* stop waiting for what was not seen */
+};
+
+/* A pipeline for connections with at most `open_requests` waiting each, `memory` bytes held in all. */
+void pipeline_init(struct pipeline *pipeline, uint32_t open_requests, size_t memory);
+void pipeline_free(struct pipeline *pipeline);
+
+/* Time passes (ns): decides what has waited long enough. Call about ten times a second. */
+void pipeline_tick(struct pipeline *pipeline, uint64_t now);
+
+/*
+ * Begins a conversation in memory of the caller's (any content). Of `connection` the fields
+ * identity, peer, side (0 unknown), opened_here and the times are taken over.
+ * midway: the stream was open before it was seen; else both directions begin at position 0.
+ */
+void conversation_open(struct conversation *conversation, const struct connection *connection,
+		       bool midway);
+
+/*
+ * Takes one chunk of one direction (enum event_direction) through detection, parsing and pairing;
+ * sinks are called. The chunk's bytes are not kept by reference.
+ */
+void conversation_feed(struct conversation *conversation, struct pipeline *pipeline,
+		       unsigned int direction, const struct chunk *chunk);
+
+/* Ends it at `now` ns: what waits is reported as aborted, memory is freed. */
+void conversation_close(struct conversation *conversation, struct pipeline *pipeline, uint64_t now);
+
+/* Bytes at its end were not seen: what waits may have been answered, and is forgotten. */
+void conversation_lose(struct conversation *conversation, struct pipeline *pipeline);
+
+/* Frees its memory without a word to the sinks: the observer ends, not the connection. */
+void conversation_free(struct conversation *conversation, struct pipeline *pipeline);
+
+/* Still looking for a message boundary after `tries` chunks in vain: beginnings of calls will do. */
+static inline bool conversation_searches(const struct conversation *conversation, unsigned int tries)
+{
+	return conversation->phase == PHASE_MIDWAY && conversation->tries >= tries;
+}
+
+/*
+ * The position up to which bytes of a direction are of no interest (a body skipped by length);
+ * at most the position reached where there is nothing to skip.
+ */
+static inline uint64_t conversation_skips(const struct conversation *conversation,
+					  unsigned int direction)
+{
+	const struct flow *flow = &conversation->flows[direction];
+
+	return flow->parsed >= USED_TO_END ? flow->next : flow->parsed;
+}
+
+/* Nothing of the connection is of interest any more. */
+static inline bool conversation_deaf(const struct conversation *conversation)
+{
+	return conversation->phase == PHASE_DEAF;
+}
+
+#endif

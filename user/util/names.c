@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "util/names.h"
+
+#include <stdlib.h>
+
+#define BUCKETS 131072 /* a power of two, more than twice NAMES_LIMIT: probes stay short */
+
+_Static_assert(NAMES_LIMIT <= UINT16_MAX, "a name is 16 bits");
+_Static_assert(BUCKETS > 2 * NAMES_LIMIT, "the table never fills");
+
+static const size_t budgets[NAME_KINDS] = { NAMES_OPERATIONS, NAMES_PEERS, NAMES_ROUTES };
+
+static struct {
+	uint16_t bucket[BUCKETS]; /* 0: free */
+	char *text[NAMES_LIMIT];
+	size_t used;
+	size_t kind_used[NAME_KINDS];
+	uint64_t refused;
+} names = { .text = { "", "other" }, .used = 2 };
+
+/* FNV-1a, folded. */
+static size_t hash(struct bytes text)
+{
+	uint64_t value = 0xcbf29ce484222325ULL;
+
+	for (size_t i = 0; i < text.size; i++)
+		value = (value ^ text.data[i]) * 0x100000001b3ULL;
+	return (value ^ value >> 29) & (BUCKETS - 1);
+}
+
+static bool same(const char *name, struct bytes text)
+{
+	return strncmp(name, (const char *)text.data, text.size) == 0 && name[text.size] == '\0';
+}
+
+uint16_t names_intern(enum name_kind kind, struct bytes text)
+{
+	size_t i;
+	char *copy;
+
+	text = bytes_first(text, NAME_SIZE - 1);
+	text = bytes_first(text, text.size ? strnlen((const char *)text.data, text.size) : 0);
+	if (!text.size)
+		return NAME_NONE;
+	if (bytes_equal(text, BYTES("other")))
+		return NAME_OTHER;
+	for (i = hash(text); names.bucket[i]; i = (i + 1) & (BUCKETS - 1)) {
+		if (same(names.text[names.bucket[i]], text))
+			return names.bucket[i];
+	}
+	copy = names.kind_used[kind] < budgets[kind] ? malloc(text.size + 1) : NULL;
+	if (!copy) {
+		names.refused++;
+		return NAME_OTHER;
+	}
+	memcpy(copy, text.data, text.size);
+	copy[text.size] = '\0';
+	names.kind_used[kind]++;
+	names.text[names.used] = copy;
+	names.bucket[i] = names.used;
+	return names.used++;
+}
+
+const char *names_text(uint16_t name)
+{
+	return name < names.used ? names.text[name] : "";
+}
+
+size_t names_used(void)
+{
+	return names.used;
+}
+
+uint64_t names_refused(void)
+{
+	return names.refused;
+}
