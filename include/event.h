@@ -132,9 +132,9 @@ struct slot {
 	__u32 limit[2];	  /* by direction: bytes to capture of each call; 0 = lengths only */
 	__u32 until[2];	  /* by direction, where skipping[direction]: no record for calls that end
 			     before this position, no bytes before it; then the kernel side clears it */
-	__u32 skipping[2];
-	__u32 ignore; /* no records at all but EVENT_CLOSE */
-	__u32 pad;
+	__u8 skipping[2];
+	__u8 ignore; /* no records at all but EVENT_CLOSE */
+	__u8 pad[5];
 };
 
 /*
@@ -190,7 +190,7 @@ _Static_assert(sizeof(struct event_data) == 56, "event_data: 64 with the ring bu
 _Static_assert(sizeof(struct event_open) == 32 + 48 + 8 + 4 + 6 + 2 + 4 + 32 + EVENT_PATH_SIZE + 4, "event_open");
 _Static_assert(sizeof(struct event_close) == 48, "event_close");
 _Static_assert(sizeof(struct event_process) == 32 + 24 + EVENT_EXEC_SIZE + EVENT_ARGS_SIZE, "event_process");
-_Static_assert(sizeof(struct slot) == 40, "slot");
+_Static_assert(sizeof(struct slot) == 32, "slot: two in a cache line");
 #endif
 
 #endif

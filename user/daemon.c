@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #define SCRAPE_NS (20 * NSEC_PER_MSEC)
 #define DRAW_NS NSEC_PER_SEC
 #define LOSS_LOG_NS (60 * NSEC_PER_SEC)
+#define NICENESS (-20) /* few and short turns, but in time: the ring buffer is milliseconds deep */
 
 struct daemon {
 	const struct options *options;
@@ -146,6 +148,7 @@ static void draw(struct daemon *daemon, uint64_t now)
 	table_draw(daemon->table, title, rows, row_count, notes, notes_n, now);
 }
 
+/* What the budget leaves is read at the next beat at the latest, or with the next wake-up. */
 static void on_records(void *context)
 {
 	struct daemon *daemon = context;
@@ -223,9 +226,9 @@ static int add_sinks(struct daemon *daemon)
 static int add_sources(struct daemon *daemon)
 {
 	const struct loop_source sources[] = {
-		{ daemon->signals, daemon, on_signal, NULL },
-		{ observer_fd(daemon->observer), daemon, on_records, on_beat },
-		{ http_fd(daemon->http), daemon, on_http, on_http_beat },
+		{ daemon->signals, daemon, on_signal, NULL, false },
+		{ observer_fd(daemon->observer), daemon, on_records, on_beat, true },
+		{ http_fd(daemon->http), daemon, on_http, on_http_beat, false },
 	};
 	int error = loop_new(&daemon->loop);
 
@@ -241,6 +244,7 @@ static int start(struct daemon *daemon, char *error, size_t size)
 	snprintf(error, size, "cannot start: %s", strerror(-result));
 	if (result)
 		return result;
+	setpriority(PRIO_PROCESS, 0, NICENESS); /* without CAP_SYS_NICE it works, with less reserve */
 	result = observer_new(&daemon->config, &daemon->observer, error, size);
 	if (result)
 		return result;

@@ -46,6 +46,8 @@ int loop_add(struct loop *loop, const struct loop_source *source)
 
 	if (loop->count == LOOP_SOURCES)
 		return -ENOSPC;
+	if (source->edge)
+		event.events |= EPOLLET;
 	if (source->fd >= 0 && epoll_ctl(loop->epoll, EPOLL_CTL_ADD, source->fd, &event))
 		return -errno;
 	loop->sources[loop->count++] = *source;

@@ -163,9 +163,8 @@ static void tick(struct observer *observer, uint64_t now)
 bool observer_step(struct observer *observer, uint64_t budget)
 {
 	uint64_t now = clock_now();
-	bool more;
+	bool more = capture_consume(observer->capture, budget);
 
-	capture_consume(observer->capture, budget, &more);
 	/* Time may only pass for those whose records, up to now, have been read. */
 	if (!more && now - observer->ticked >= TICK_NS)
 		tick(observer, now);

@@ -36,7 +36,7 @@ int observer_add(struct observer *observer, struct sink *sink);
 /* Takes the watch rules of another configuration. 0 or -ENOMEM: the old ones stay. */
 int observer_watch(struct observer *observer, const struct config_watch *rules);
 
-/* Becomes readable while records come in fast. */
+/* Wakes up while records come in fast; edge-triggered, capture.h. */
 int observer_fd(const struct observer *observer);
 
 /*

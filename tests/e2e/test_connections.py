@@ -36,7 +36,7 @@ def established(port):
 def test_database_states(bed, postgres, observer):
     url = postgres.url(application_name="hold")
     sql = "SELECT state, count(*) FROM pg_stat_activity WHERE application_name = 'hold' GROUP BY 1"
-    truth = ["active|2", "idle|4", "idle in transaction|3"]
+    truth = ["active|2", "idle in transaction|3", "idle|4"]
     with bed.start_call("pg.hold", url, 4, 4, 2, 3) as client:
         wait_until(lambda: sorted(postgres.sql(sql)) == truth, what="the sessions")
         match = {"service": "client.py"}

@@ -323,6 +323,16 @@ SCRIPT(test_upgrade, "GET ok 101 /chat\n")
 	drive_response(d, "\x81\x02hi");
 }
 
+/* Other processors' records may be seen late: the switch waits for the end of its request. */
+SCRIPT(test_upgrade_seen_first, "GET ok 101 /chat\n")
+{
+	drive_request(d, "GET /chat HTTP/1.1\r\nUpgrade: webs");
+	drive_response(d, "HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x02hi");
+	assert_int_equal(d->exchanges, 0);
+	drive_request(d, "ocket\r\n\r\n");
+	assert_int_equal(d->exchanges, 1);
+}
+
 SCRIPT(test_upgrade_declined, "GET ok 200 /chat\nGET ok 200 /b\n")
 {
 	drive_request(d, "GET /chat HTTP/1.1\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n");
@@ -551,6 +561,7 @@ int main(void)
 		cmocka_unit_test(test_aborted_chunks),
 		cmocka_unit_test(test_unfinished_head),
 		cmocka_unit_test(test_upgrade),
+		cmocka_unit_test(test_upgrade_seen_first),
 		cmocka_unit_test(test_upgrade_declined),
 		cmocka_unit_test(test_tunnel),
 		cmocka_unit_test(test_foreign),

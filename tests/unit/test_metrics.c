@@ -6,23 +6,14 @@
 
 #include <cmocka.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 #include "export/exposition.h"
 #include "sink/families.h"
-#include "sink/live.h"
 #include "sink/metrics.h"
+#include "traffic.h"
 #include "util/clock.h"
-#include "util/names.h"
-
-static const struct protocol web = { .name = "http", .family = FAMILY_HTTP };
-static const struct protocol database = { .name = "postgresql",
-					  .family = FAMILY_DATABASE,
-					  .sessions = true };
-static const struct protocol cache = { .name = "redis", .family = FAMILY_CACHE };
 
 static struct config config;
 static struct identities *identities;
@@ -30,42 +21,10 @@ static struct metrics *metrics;
 static struct text scrape;
 static uint32_t shop, stock;
 
-/* The identity of a program that is not running any more. */
-static uint32_t identity_of(const char *program)
+static struct connection connect_to(const struct protocol *protocol, enum side side,
+				    const char *peer)
 {
-	struct event_process hint = { .head = { .tgid = 0x7ffffff0 } };
-	static uint64_t stamp;
-
-	snprintf(hint.exec, sizeof(hint.exec), "/bin/%s", program);
-	hint.args_size = (uint32_t)snprintf(hint.args, sizeof(hint.args), "%s", program) + 1;
-	return identity_resolve(identities, hint.head.tgid, ++stamp, &hint);
-}
-
-static uint16_t name(enum name_kind kind, const char *text)
-{
-	return names_intern(kind, (struct bytes){ (const uint8_t *)text, strlen(text) });
-}
-
-static struct connection connect_to(const struct protocol *protocol, uint8_t side, const char *peer)
-{
-	return (struct connection){ .protocol = protocol,
-				    .identity = shop,
-				    .side = side,
-				    .peer = name(NAME_PEER, peer),
-				    .session = SESSION_NONE,
-				    .opened_here = 1,
-				    .born = 1000,
-				    .established = 101000 };
-}
-
-static struct exchange exchange_on(const struct connection *connection, const char *operation,
-				   uint64_t duration)
-{
-	return (struct exchange){ .connection = connection,
-				  .operation = name(NAME_OPERATION, operation),
-				  .timed = true,
-				  .begin = 5,
-				  .end = 5 + duration };
+	return traffic_connection(shop, protocol, side, peer);
 }
 
 static void report(const struct exchange *exchange)
@@ -128,8 +87,8 @@ static int set_up(void **state)
 	(void)state;
 	if (config_load(NULL, &config, error, sizeof(error)) || identities_new(64, 64, &identities))
 		return -1;
-	shop = identity_of("shop");
-	stock = identity_of("stock");
+	shop = traffic_identity(identities, "shop");
+	stock = traffic_identity(identities, "stock");
 	return metrics_new(&config, identities, &metrics);
 }
 
@@ -146,9 +105,9 @@ static int tear_down(void **state)
 
 static void test_http(void **state)
 {
-	struct connection served = connect_to(&web, SIDE_SERVER, "10.0.0.9");
-	struct connection called = connect_to(&web, SIDE_CLIENT, "10.0.0.1:80");
-	struct exchange exchange = exchange_on(&served, "GET", 3000000);
+	struct connection served = connect_to(&traffic_http, SIDE_SERVER, "10.0.0.9");
+	struct connection called = connect_to(&traffic_http, SIDE_CLIENT, "10.0.0.1:80");
+	struct exchange exchange = traffic_exchange(&served, "GET", 3000000);
 
 	(void)state;
 	exchange.target = BYTES("/api/travels/17");
@@ -161,7 +120,7 @@ static void test_http(void **state)
 	exchange.outcome = OUTCOME_ABORTED;
 	exchange.code = 0;
 	report(&exchange);
-	exchange = exchange_on(&called, "POST", 2500000);
+	exchange = traffic_exchange(&called, "POST", 2500000);
 	exchange.target = BYTES("/pay");
 	exchange.code = 503;
 	exchange.outcome = OUTCOME_ERROR;
@@ -185,11 +144,11 @@ static void test_http(void **state)
 
 static void test_operations(void **state)
 {
-	struct connection to_db = connect_to(&database, SIDE_CLIENT, "db:5432");
-	struct connection in_db = connect_to(&database, SIDE_SERVER, "10.0.0.9");
-	struct connection to_cache = connect_to(&cache, SIDE_CLIENT, "cache:6379");
-	struct connection in_cache = connect_to(&cache, SIDE_SERVER, "10.0.0.9");
-	struct exchange exchange = exchange_on(&to_db, "SELECT", 50000);
+	struct connection to_db = connect_to(&traffic_database, SIDE_CLIENT, "db:5432");
+	struct connection in_db = connect_to(&traffic_database, SIDE_SERVER, "10.0.0.9");
+	struct connection to_cache = connect_to(&traffic_cache, SIDE_CLIENT, "cache:6379");
+	struct connection in_cache = connect_to(&traffic_cache, SIDE_SERVER, "10.0.0.9");
+	struct exchange exchange = traffic_exchange(&to_db, "SELECT", 50000);
 
 	(void)state;
 	report(&exchange);
@@ -197,12 +156,12 @@ static void test_operations(void **state)
 	report(&exchange);
 	exchange.outcome = OUTCOME_ABORTED;
 	report(&exchange);
-	exchange = exchange_on(&in_db, "INSERT", 1);
+	exchange = traffic_exchange(&in_db, "INSERT", 1);
 	report(&exchange);
-	exchange = exchange_on(&to_cache, "MGET", 1);
+	exchange = traffic_exchange(&to_cache, "MGET", 1);
 	exchange.hits = 2;
 	report(&exchange);
-	exchange = exchange_on(&in_cache, "GET", 1);
+	exchange = traffic_exchange(&in_cache, "GET", 1);
 	exchange.misses = 1;
 	report(&exchange);
 	render(EXPOSITION_TEXT);
@@ -225,9 +184,9 @@ static void test_operations(void **state)
 
 static void test_connections(void **state)
 {
-	struct connection db = connect_to(&database, SIDE_CLIENT, "db:5432");
-	struct connection cached = connect_to(&cache, SIDE_CLIENT, "cache:6379");
-	struct connection served = connect_to(&web, SIDE_SERVER, "10.0.0.9");
+	struct connection db = connect_to(&traffic_database, SIDE_CLIENT, "db:5432");
+	struct connection cached = connect_to(&traffic_cache, SIDE_CLIENT, "cache:6379");
+	struct connection served = connect_to(&traffic_http, SIDE_SERVER, "10.0.0.9");
 	struct connection other = connect_to(NULL, SIDE_SERVER, "10.0.0.9");
 	struct connection failed = connect_to(NULL, SIDE_CLIENT, "db:5432");
 
@@ -281,7 +240,7 @@ static void test_gauges_end_at_zero(void **state)
 {
 	static const enum session_state states[] = { SESSION_NONE, SESSION_IDLE,
 						     SESSION_TRANSACTION, SESSION_ACTIVE };
-	const struct protocol *const all[] = { &web, &database, &cache };
+	const struct protocol *const all[] = { &traffic_http, &traffic_database, &traffic_cache };
 	struct connection connections[300];
 	struct config other = config;
 	char peer[32];
@@ -315,24 +274,24 @@ static void test_gauges_end_at_zero(void **state)
 
 static void test_bounds(void **state)
 {
-	struct connection served = connect_to(&web, SIDE_SERVER, "10.0.0.9");
-	struct connection called = connect_to(&web, SIDE_CLIENT, "");
+	struct connection served = connect_to(&traffic_http, SIDE_SERVER, "10.0.0.9");
+	struct connection called = connect_to(&traffic_http, SIDE_CLIENT, "");
 	struct exchange exchange;
 	char text[64];
 
 	(void)state;
 	called.identity = stock;
 	for (int i = 0; i < 260; i++) {
-		exchange = exchange_on(&served, "GET", 1);
+		exchange = traffic_exchange(&served, "GET", 1);
 		exchange.code = 200;
 		snprintf(text, sizeof(text), "/page-%c%c", 'a' + i / 26, 'a' + i % 26);
-		exchange.target = (struct bytes){ (const uint8_t *)text, strlen(text) };
+		exchange.target = traffic_view(text);
 		report(&exchange);
 	}
 	for (int i = 0; i < 110; i++) {
 		snprintf(text, sizeof(text), "10.2.0.%d:80", i);
-		called.peer = name(NAME_PEER, text);
-		exchange = exchange_on(&called, "GET", 1);
+		called.peer = traffic_name(NAME_PEER, text);
+		exchange = traffic_exchange(&called, "GET", 1);
 		exchange.code = 200;
 		exchange.target = BYTES("/");
 		report(&exchange);
@@ -352,7 +311,7 @@ static void test_bounds(void **state)
 /* However many different things come, the lines are not more than the limit, and none is lost. */
 static void test_series_limit(void **state)
 {
-	struct connection served = connect_to(&web, SIDE_SERVER, "10.0.0.9");
+	struct connection served = connect_to(&traffic_http, SIDE_SERVER, "10.0.0.9");
 	struct config small = config;
 	uint64_t total = 0;
 	size_t lines = 0;
@@ -361,7 +320,7 @@ static void test_series_limit(void **state)
 	small.limits.series = 100;
 	assert_int_equal(metrics_configure(metrics, &small), 0);
 	for (unsigned int i = 0; i < 1000; i++) {
-		struct exchange exchange = exchange_on(&served, "GET", 1);
+		struct exchange exchange = traffic_exchange(&served, "GET", 1);
 
 		exchange.code = (uint16_t)(200 + i % 300);
 		exchange.target = BYTES("/");
@@ -387,8 +346,8 @@ static void test_series_limit(void **state)
 static void test_configure(void **state)
 {
 	char *patterns[] = { "/shop/{item}" };
-	struct connection served = connect_to(&web, SIDE_SERVER, "10.0.0.9");
-	struct exchange exchange = exchange_on(&served, "GET", 1);
+	struct connection served = connect_to(&traffic_http, SIDE_SERVER, "10.0.0.9");
+	struct exchange exchange = traffic_exchange(&served, "GET", 1);
 	struct config other = config;
 
 	(void)state;
@@ -410,8 +369,8 @@ static void test_configure(void **state)
 
 static void test_openmetrics(void **state)
 {
-	struct connection served = connect_to(&web, SIDE_SERVER, "10.0.0.9");
-	struct exchange exchange = exchange_on(&served, "GET", 1);
+	struct connection served = connect_to(&traffic_http, SIDE_SERVER, "10.0.0.9");
+	struct exchange exchange = traffic_exchange(&served, "GET", 1);
 
 	(void)state;
 	exchange.target = BYTES("/");
@@ -425,119 +384,12 @@ static void test_openmetrics(void **state)
 	assert_string_equal(scrape.data + scrape.size - 1 - strlen("\n# EOF\n"), "\n# EOF\n");
 }
 
-static void test_accept(void **state)
-{
-	static const char *const open[] = {
-		"application/openmetrics-text",
-		"application/openmetrics-text;version=1.0.0,application/openmetrics-text;"
-		"version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-		"text/plain;q=0.5, Application/OpenMetrics-Text; version=\"1.0.0\"; q=0.6",
-		"application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
-		"application/vnd.google.protobuf;q=0.6,*/*;q=0.1",
-	};
-	static const char *const plain[] = {
-		"",
-		"*/*",
-		"text/plain",
-		"application/openmetrics-text;q=0",
-		"application/json",
-		"application/openmetrics-text;version=2.0.0",
-		"application/openmetrics-textual",
-		"text/plain, application/openmetrics-text;q=0.9",
-		"application/openmetrics-text;q=",
-		";;,;q=,=",
-		"application/openmetrics-text;q=0.000",
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
-		assert_int_equal(exposition_choose(open[i]), EXPOSITION_OPENMETRICS);
-	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
-		assert_int_equal(exposition_choose(plain[i]), EXPOSITION_TEXT);
-	assert_int_equal(exposition_choose(NULL), EXPOSITION_TEXT);
-}
-
-static void test_numbers(void **state)
-{
-	struct text text = { 0 };
-
-	(void)state;
-	text_seconds(&text, 0, true);
-	text_puts(&text, " ");
-	text_seconds(&text, 1500000000, false);
-	text_puts(&text, " ");
-	text_seconds(&text, 1, false);
-	text_puts(&text, " ");
-	text_seconds(&text, 10000000000ULL, false);
-	text_puts(&text, " ");
-	text_signed(&text, INT64_MIN);
-	text_puts(&text, " ");
-	text_unsigned(&text, UINT64_MAX);
-	text_puts(&text, " ");
-	text_double(&text, 1764037322.25);
-	text_puts(&text, " ");
-	text_double(&text, -3);
-	text_put(&text, "", 1);
-	assert_string_equal(text.data, "0.0 1.5 0.000000001 10 -9223372036854775808 "
-				       "18446744073709551615 1764037322.25 -3");
-	free(text.data);
-}
-
-static void test_live(void **state)
-{
-	struct connection served = connect_to(&web, SIDE_SERVER, "10.0.0.9");
-	struct connection to_db = connect_to(&database, SIDE_CLIENT, "db:5432");
-	struct exchange exchange = exchange_on(&served, "GET", 3000000);
-	const struct table_row *rows;
-	struct live *live = NULL;
-	struct sink *sink;
-	size_t n;
-
-	(void)state;
-	assert_int_equal(live_new(&config, identities, &live), 0);
-	sink = live_sink(live);
-	sink->exchange(sink, &exchange);
-	exchange.outcome = OUTCOME_ABORTED;
-	sink->exchange(sink, &exchange);
-	to_db.session = SESSION_IDLE;
-	sink->connection(sink, &to_db, CONNECTION_SESSION, SESSION_NONE);
-	to_db.session = SESSION_ACTIVE;
-	sink->connection(sink, &to_db, CONNECTION_SESSION, SESSION_IDLE);
-	rows = live_rows(live, &n);
-	assert_int_equal(n, 2);
-	assert_string_equal(rows[0].service, "shop");
-	assert_string_equal(rows[0].protocol, "http");
-	assert_string_equal(rows[0].role, "server");
-	assert_int_equal(rows[0].count, 2);
-	assert_int_equal(rows[0].errors, 1);
-	assert_int_equal(rows[0].buckets_n, config.http.count + 1);
-	assert_int_equal(rows[0].buckets[2], 1);
-	assert_int_equal(rows[0].bounds_ns[2], 5000000);
-	assert_string_equal(rows[1].protocol, "postgresql");
-	assert_int_equal(rows[1].connections, 1);
-	to_db.session = SESSION_NONE;
-	sink->connection(sink, &to_db, CONNECTION_SESSION, SESSION_ACTIVE);
-	assert_int_equal(live_rows(live, &n)[1].connections, 0);
-	to_db.identity = stock;
-	for (int i = 0; i < 2 * TABLE_ROWS; i++) {
-		char program[16];
-
-		snprintf(program, sizeof(program), "p%d", i);
-		to_db.identity = identity_of(program);
-		exchange = exchange_on(&to_db, "SELECT", 1);
-		sink->exchange(sink, &exchange);
-	}
-	live_rows(live, &n);
-	assert_true(n <= TABLE_ROWS);
-	sink->close(sink);
-}
-
 static void test_cost(void **state)
 {
-	struct connection served = connect_to(&web, SIDE_SERVER, "10.0.0.9");
-	struct connection called = connect_to(&cache, SIDE_CLIENT, "cache:6379");
-	struct exchange request = exchange_on(&served, "GET", 3000000);
-	struct exchange command = exchange_on(&called, "GET", 3000000);
+	struct connection served = connect_to(&traffic_http, SIDE_SERVER, "10.0.0.9");
+	struct connection called = connect_to(&traffic_cache, SIDE_CLIENT, "cache:6379");
+	struct exchange request = traffic_exchange(&served, "GET", 3000000);
+	struct exchange command = traffic_exchange(&called, "GET", 3000000);
 	uint64_t begin = clock_now(), http;
 
 	(void)state;
@@ -561,18 +413,11 @@ static void test_cost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_http),
-		TEST(test_operations),
-		TEST(test_connections),
-		TEST(test_gauges_end_at_zero),
-		TEST(test_bounds),
-		TEST(test_series_limit),
-		TEST(test_configure),
-		TEST(test_openmetrics),
-		TEST(test_live),
+		TEST(test_http),	TEST(test_operations),
+		TEST(test_connections), TEST(test_gauges_end_at_zero),
+		TEST(test_bounds),	TEST(test_series_limit),
+		TEST(test_configure),	TEST(test_openmetrics),
 		TEST(test_cost),
-		cmocka_unit_test(test_accept),
-		cmocka_unit_test(test_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,14 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "export/exposition.h"
 #include "export/prometheus.h"
 #include "sink/metrics.h"
+#include "traffic.h"
 #include "util/clock.h"
-#include "util/names.h"
-
-static const struct protocol web = { .name = "http", .family = FAMILY_HTTP };
 
 static struct config config;
 static struct identities *identities;
@@ -78,20 +77,16 @@ static struct config_listen any_port(void)
 static void fill(uint64_t lines)
 {
 	struct sink *sink = metrics_sink(metrics);
-	struct connection connection = { .protocol = &web, .side = SIDE_SERVER };
+	struct connection served =
+		traffic_connection(IDENTITY_NONE, &traffic_http, SIDE_SERVER, "10.0.0.9");
 
 	for (unsigned int i = 0; series_lines(metrics_series(metrics)) < lines; i++) {
+		struct exchange exchange = traffic_exchange(&served, "GET", i * 1234567);
 		char target[64];
-		struct exchange exchange = { .connection = &connection,
-					     .operation =
-						     names_intern(NAME_OPERATION, BYTES("GET")),
-					     .code = (uint16_t)(200 + i / 100),
-					     .timed = true,
-					     .begin = 1,
-					     .end = 1 + i * 1234567 };
 
 		snprintf(target, sizeof(target), "/api/some/longer/path-%u/{id}", i % 100);
-		exchange.target = (struct bytes){ (const uint8_t *)target, strlen(target) };
+		exchange.target = traffic_view(target);
+		exchange.code = (uint16_t)(200 + i / 100);
 		sink->exchange(sink, &exchange);
 	}
 }
@@ -209,6 +204,30 @@ static void test_formats(void **state)
 	contains("Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n");
 	contains("# TYPE onlooker_events counter\nonlooker_events_total{");
 	assert_string_equal(answer + answer_size - 6, "# EOF\n");
+}
+
+/* Packed or not, it is the same scrape. */
+static void test_gzip(void **state)
+{
+	static uint8_t plain[1 << 20];
+	z_stream stream = { .next_out = plain, .avail_out = sizeof(plain) - 1 };
+
+	(void)state;
+	fill(2000);
+	ask("GET", "/metrics", "Accept-Encoding: gzip\r\n");
+	contains("Content-Encoding: gzip\r\n");
+	contains("Vary: Accept, Accept-Encoding\r\n");
+	stream.next_in = (uint8_t *)body();
+	stream.avail_in = (unsigned int)(answer + answer_size - body());
+	assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
+	assert_int_equal(inflate(&stream, Z_FINISH), Z_STREAM_END);
+	inflateEnd(&stream);
+	plain[stream.total_out] = '\0';
+	ask("GET", "/metrics", "");
+	assert_null(strstr(answer, "Content-Encoding"));
+	/* The series stand before the figures of the process. */
+	assert_memory_equal(plain, body(), strstr(body(), "# HELP process_") - body());
+	assert_non_null(strstr((char *)plain, "\nprocess_start_time_seconds "));
 }
 
 /* HEAD says what GET would have said. */
@@ -339,20 +358,35 @@ static void test_slow_readers(void **state)
 		close(slow[i]);
 }
 
-static void test_scrape_time(void **state)
+/* The best of ten, ns. */
+static uint64_t time_scrape(const char *headers)
 {
-	uint64_t best = UINT64_MAX, write = UINT64_MAX;
-	struct text text = { 0 };
+	uint64_t best = UINT64_MAX;
 
-	(void)state;
-	fill(10000);
 	for (int i = 0; i < 10; i++) {
 		uint64_t begin = clock_now();
 
-		ask("GET", "/metrics", "");
+		ask("GET", "/metrics", headers);
 		if (clock_now() - begin < best)
 			best = clock_now() - begin;
-		begin = clock_now();
+	}
+	return best;
+}
+
+static void test_scrape_time(void **state)
+{
+	uint64_t plain, packed, write = UINT64_MAX;
+	struct text text = { 0 };
+	size_t plain_size;
+
+	(void)state;
+	fill(10000);
+	plain = time_scrape("");
+	plain_size = answer_size;
+	packed = time_scrape("Accept-Encoding: gzip\r\n");
+	for (int i = 0; i < 10; i++) {
+		uint64_t begin = clock_now();
+
 		text.size = 0;
 		assert_int_equal(exposition_write(&text, EXPOSITION_TEXT, metrics_series(metrics),
 						  collect, &config),
@@ -360,11 +394,13 @@ static void test_scrape_time(void **state)
 		if (clock_now() - begin < write)
 			write = clock_now() - begin;
 	}
-	print_message("10 000 series: written in %llu us, scraped in %llu us, %zu bytes\n",
-		      (unsigned long long)write / 1000, (unsigned long long)best / 1000,
-		      answer_size);
+	print_message(
+		"10 000 series: written in %llu us; scraped in %llu us (%zu bytes), with gzip in "
+		"%llu us (%zu bytes)\n",
+		(unsigned long long)write / 1000, (unsigned long long)plain / 1000, plain_size,
+		(unsigned long long)packed / 1000, answer_size);
 	free(text.data);
-	assert_true(best < 50 * NSEC_PER_MSEC);
+	assert_true(plain < 50 * NSEC_PER_MSEC && packed < 50 * NSEC_PER_MSEC);
 }
 
 /* What Prometheus' own tool says of a scrape: nothing. */
@@ -402,9 +438,10 @@ static void test_promtool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_formats),	 TEST(test_head),	 TEST(test_refusals),
-		TEST(test_health),	 TEST(test_kept_alive),	 TEST(test_in_use),
-		TEST(test_slow_readers), TEST(test_scrape_time), TEST(test_promtool),
+		TEST(test_formats),  TEST(test_head),	      TEST(test_gzip),
+		TEST(test_refusals), TEST(test_health),	      TEST(test_kept_alive),
+		TEST(test_in_use),   TEST(test_slow_readers), TEST(test_scrape_time),
+		TEST(test_promtool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

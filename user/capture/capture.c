@@ -12,22 +12,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "capture/ring.h"
 #include "onlooker.skel.h"
 #include "util/clock.h"
 
-#define BUDGET_STEP 64 /* records between two looks at the clock */
-#define STOPPED (-ECANCELED)
-
 struct capture {
 	struct onlooker_bpf *skeleton;
-	struct ring_buffer *ring;
+	struct ring *ring;
 	struct slot *slots;
 	size_t slots_size;
 	const char *backend;
 	capture_handler handler;
 	void *context;
-	uint64_t deadline; /* of the consume() under way */
-	uint64_t records;
 };
 
 /* ---- which programs this kernel takes ---- */
@@ -117,14 +113,11 @@ static int share(struct capture *capture, const struct config_limits *limits)
 	return 0;
 }
 
-static int on_record(void *context, void *data, size_t size)
+static void on_record(void *context, const void *record, size_t size)
 {
 	struct capture *capture = context;
 
-	capture->handler(capture->context, data, size);
-	if (++capture->records % BUDGET_STEP == 0 && clock_now() >= capture->deadline)
-		return STOPPED;
-	return 0;
+	capture->handler(capture->context, record, size);
 }
 
 static int load(struct capture *capture, enum config_backend backend, const struct btf *btf,
@@ -152,10 +145,10 @@ static int load(struct capture *capture, enum config_backend backend, const stru
 	error = share(capture, limits);
 	if (error)
 		return error;
-	capture->ring = ring_buffer__new(bpf_map__fd(capture->skeleton->maps.ring), on_record,
-					 capture, NULL);
-	if (!capture->ring)
-		return -errno;
+	error = ring_open(bpf_map__fd(capture->skeleton->maps.ring), limits->ring_bytes, on_record,
+			  capture, &capture->ring);
+	if (error)
+		return error;
 	*ret_step = "attach the programs";
 	return onlooker_bpf__attach(capture->skeleton);
 }
@@ -210,7 +203,7 @@ void capture_close(struct capture *capture)
 {
 	if (!capture)
 		return;
-	ring_buffer__free(capture->ring);
+	ring_close(capture->ring);
 	if (capture->slots)
 		munmap(capture->slots, capture->slots_size);
 	onlooker_bpf__destroy(capture->skeleton);
@@ -226,16 +219,12 @@ const char *capture_backend(const struct capture *capture)
 
 int capture_fd(const struct capture *capture)
 {
-	return ring_buffer__epoll_fd(capture->ring);
+	return bpf_map__fd(capture->skeleton->maps.ring);
 }
 
-uint64_t capture_consume(struct capture *capture, uint64_t budget, bool *ret_more)
+bool capture_consume(struct capture *capture, uint64_t budget)
 {
-	uint64_t before = capture->records;
-
-	capture->deadline = clock_now() + budget;
-	*ret_more = ring_buffer__consume(capture->ring) == STOPPED;
-	return capture->records - before;
+	return ring_consume(capture->ring, clock_now() + budget);
 }
 
 void capture_watch(struct capture *capture, const struct watch_config *watch)

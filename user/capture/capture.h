@@ -36,14 +36,14 @@ void capture_close(struct capture *capture);
 /* "tracepoint" or "fexit". */
 const char *capture_backend(const struct capture *capture);
 
-/* Becomes readable while records come in fast; otherwise look every few milliseconds. */
+/*
+ * Tells of wake-ups, which are sent only while records come in fast; to be watched edge-triggered:
+ * between them records are no news. Otherwise look every few milliseconds.
+ */
 int capture_fd(const struct capture *capture);
 
-/*
- * Hands on what is in the ring until it is empty or `budget` ns have passed. Returns the number of
- * records; *ret_more tells whether some are left.
- */
-uint64_t capture_consume(struct capture *capture, uint64_t budget, bool *ret_more);
+/* Hands on what is in the ring, for at most `budget` ns. True: some is left. */
+bool capture_consume(struct capture *capture, uint64_t budget);
 
 /* Puts a set of rules in force; its generation must differ from the one before, and from 0. */
 void capture_watch(struct capture *capture, const struct watch_config *watch);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "export/accept.h"
+
 #include <ctype.h>
-#include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
-#include "export/exposition.h"
-
-/* One of the ranges of a header Accept: `type/subtype; name=value; q=0.5`. */
+/* One element of a header: `type/subtype; name=value; q=0.5`, or `gzip; q=0.5`. */
 struct range {
 	const char *begin, *end;
 };
@@ -75,20 +75,43 @@ static bool is_openmetrics(const struct range *range)
 	return !version || strncmp(version, "1.", 2) == 0 || strncmp(version, "0.0.1", 5) == 0;
 }
 
-enum exposition exposition_choose(const char *accept)
+/* The element at `at`; *ret_next is where the one after it begins. */
+static struct range next_range(const char *at, const char **ret_next)
 {
-	int openmetrics = 0, plain = 0;
+	const char *end = strchrnul(at, ',');
+
+	*ret_next = *end ? end + 1 : end;
+	return (struct range){ skip_blanks(at, end), end };
+}
+
+enum exposition accept_format(const char *accept)
+{
 	const char *at = accept ? accept : "";
+	int openmetrics = 0, plain = 0;
 
 	while (*at) {
-		const char *end = strchrnul(at, ',');
-		struct range range = { skip_blanks(at, end), end };
+		struct range range = next_range(at, &at);
 
 		if (is_openmetrics(&range) && weight(&range) > openmetrics)
 			openmetrics = weight(&range);
 		else if (range_is(&range, "text/plain") && weight(&range) > plain)
 			plain = weight(&range);
-		at = *end ? end + 1 : end;
 	}
 	return openmetrics > 0 && openmetrics >= plain ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT;
+}
+
+bool accept_gzip(const char *encodings)
+{
+	const char *at = encodings ? encodings : "";
+	int gzip = -1, any = 0;
+
+	while (*at) {
+		struct range range = next_range(at, &at);
+
+		if (range_is(&range, "gzip") || range_is(&range, "x-gzip"))
+			gzip = weight(&range);
+		else if (range_is(&range, "*"))
+			any = weight(&range);
+	}
+	return (gzip >= 0 ? gzip : any) > 0;
 }

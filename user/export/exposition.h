@@ -16,12 +16,6 @@ enum exposition {
 const char *exposition_type(enum exposition format);
 
 /*
- * What the client wants, from its header Accept (RFC 9110, section 12.5.1; NULL where it sent
- * none): OpenMetrics where it is named and preferred no less than plain text.
- */
-enum exposition exposition_choose(const char *accept);
-
-/*
  * Appends everything to `text`: the series, what the set says of itself, and what `collect` (may
  * be NULL) writes. -ENOMEM: the text is not whole. Some 2 ms for 10 000 lines.
  */

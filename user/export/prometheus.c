@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "export/exposition.h"
+#include "export/accept.h"
+#include "export/gzip.h"
 #include "util/clock.h"
 #include "util/utf8.h"
 
@@ -77,18 +78,35 @@ static void bodies_trim(struct http *http)
 	}
 }
 
+/* The whole scrape, in memory of the caller's. */
+static int write_scrape(struct http *http, enum exposition format, bool gzip, struct text *ret)
+{
+	struct text plain = { 0 };
+	int err;
+
+	text_reserve(&plain, http->last_size + http->last_size / 8 + 1);
+	err = exposition_write(&plain, format, http->source.series, http->source.collect,
+			       http->source.context);
+	http->last_size = plain.size;
+	if (!err && !gzip) {
+		*ret = plain;
+		return 0;
+	}
+	if (!err)
+		err = gzip_pack(&plain, ret);
+	free(plain.data);
+	return err;
+}
+
 /* NULL without memory. */
-static struct body *body_write(struct http *http, enum exposition format)
+static struct body *body_write(struct http *http, enum exposition format, bool gzip)
 {
 	struct body *body = calloc(1, sizeof(*body));
 	struct text text = { 0 };
 
 	if (!body)
 		return NULL;
-	text_reserve(&text, http->last_size + http->last_size / 8 + 1);
-	if (exposition_write(&text, format, http->source.series, http->source.collect,
-			     http->source.context)) {
-		free(text.data);
+	if (write_scrape(http, format, gzip, &text)) {
 		free(body);
 		return NULL;
 	}
@@ -97,7 +115,6 @@ static struct body *body_write(struct http *http, enum exposition format)
 			       .data = text.data,
 			       .size = text.size,
 			       .deadline = clock_now() + BODY_NS };
-	http->last_size = text.size;
 	http->bodies = body;
 	bodies_trim(http);
 	return body;
@@ -105,18 +122,20 @@ static struct body *body_write(struct http *http, enum exposition format)
 
 /* ---- answers ---- */
 
-/* Gives the response away; `header` may be NULL. */
+struct header {
+	const char *name, *value;
+};
+
+/* Gives the response away, with `headers`, which end with a name NULL. */
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned int code,
-			      struct MHD_Response *response, const char *type, const char *header,
-			      const char *value)
+			      struct MHD_Response *response, const struct header *headers)
 {
-	enum MHD_Result result;
+	enum MHD_Result result = MHD_YES;
 
 	if (!response)
 		return MHD_NO;
-	result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	if (result == MHD_YES && header)
-		result = MHD_add_response_header(response, header, value);
+	for (; headers->name && result == MHD_YES; headers++)
+		result = MHD_add_response_header(response, headers->name, headers->value);
 	if (result == MHD_YES)
 		result = MHD_queue_response(connection, code, response);
 	MHD_destroy_response(response);
@@ -128,30 +147,45 @@ static struct MHD_Response *copy_text(const char *text)
 	return MHD_create_response_from_buffer(strlen(text), (void *)text, MHD_RESPMEM_MUST_COPY);
 }
 
+/* A line for people; `allow` may be NULL. */
 static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int code,
-				   const char *text, const char *header, const char *value)
+				   const char *text, const char *allow)
 {
-	return answer(connection, code, copy_text(text), "text/plain; charset=utf-8", header,
-		      value);
+	const struct header headers[] = {
+		{ MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain; charset=utf-8" },
+		{ allow ? MHD_HTTP_HEADER_ALLOW : NULL, allow },
+		{ NULL, NULL },
+	};
+
+	return answer(connection, code, copy_text(text), headers);
+}
+
+static const char *request_header(struct MHD_Connection *connection, const char *name)
+{
+	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
 static enum MHD_Result answer_metrics(struct http *http, struct MHD_Connection *connection)
 {
-	const char *accept =
-		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
-	enum exposition format = exposition_choose(accept);
-	struct body *body = body_write(http, format);
+	enum exposition format = accept_format(request_header(connection, MHD_HTTP_HEADER_ACCEPT));
+	bool gzip = accept_gzip(request_header(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING));
+	const struct header headers[] = {
+		{ MHD_HTTP_HEADER_CONTENT_TYPE, exposition_type(format) },
+		{ MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding" },
+		{ gzip ? MHD_HTTP_HEADER_CONTENT_ENCODING : NULL, "gzip" },
+		{ NULL, NULL },
+	};
+	struct body *body = body_write(http, format, gzip);
 	struct MHD_Response *response;
 
 	if (!body)
 		return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory\n",
-				   NULL, NULL);
+				   NULL);
 	response = MHD_create_response_from_callback(body->size, BLOCK_SIZE, body_read, body,
 						     body_free);
 	if (!response)
 		body_free(body);
-	return answer(connection, MHD_HTTP_OK, response, exposition_type(format),
-		      MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
+	return answer(connection, MHD_HTTP_OK, response, headers);
 }
 
 /* Strings of JSON (RFC 8259, section 7) from texts without control characters. */
@@ -171,6 +205,11 @@ static void put_json(struct text *text, const char *string)
 
 static enum MHD_Result answer_health(struct http *http, struct MHD_Connection *connection)
 {
+	static const struct header headers[] = {
+		{ MHD_HTTP_HEADER_CONTENT_TYPE, "application/json" },
+		{ MHD_HTTP_HEADER_CACHE_CONTROL, "no-store" },
+		{ NULL, NULL },
+	};
 	char reason[HTTP_REASON_SIZE] = "";
 	bool healthy = !http->source.healthy || http->source.healthy(http->source.context, reason);
 	struct MHD_Response *response;
@@ -186,7 +225,7 @@ static enum MHD_Result answer_health(struct http *http, struct MHD_Connection *c
 	response = text.failed ? NULL : copy_text(text.data);
 	free(text.data);
 	return answer(connection, healthy ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, response,
-		      "application/json", MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+		      headers);
 }
 
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
@@ -210,11 +249,10 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 		return MHD_YES;
 	}
 	if (!metrics && !health)
-		return answer_text(connection, MHD_HTTP_NOT_FOUND, "not found\n", NULL, NULL);
+		return answer_text(connection, MHD_HTTP_NOT_FOUND, "not found\n", NULL);
 	if (!reads)
 		return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
-				   "only GET and HEAD are served\n", MHD_HTTP_HEADER_ALLOW,
-				   "GET, HEAD");
+				   "only GET and HEAD are served\n", "GET, HEAD");
 	return metrics ? answer_metrics(http, connection) : answer_health(http, connection);
 }
 

@@ -201,19 +201,21 @@ static enum parse_status bind(struct pg_state *state, struct bytes in, size_t to
 		struct pg_portal *portal = portal_find(state, name, true);
 
 		portal->verb = verb;
-		portal->executed = false;
+		portal->fresh = true;
 	}
 	*used = total;
 	return request(state, out, PG_BIND, verb);
 }
 
-static enum parse_status execute(struct pg_state *state, struct bytes body, struct message *out)
+static enum parse_status execute(struct pg_state *state, struct bytes name, struct message *out)
 {
-	struct pg_portal *portal = portal_find(state, name_cut(body.data, body.size), true);
-	bool again = portal->executed;
+	struct pg_portal *portal = portal_find(state, name, false);
+	bool first = portal && portal->fresh;
 
-	portal->executed = true;
-	return request(state, out, again ? PG_CONTINUE : PG_EXECUTE, portal->verb);
+	if (portal)
+		portal->fresh = false;
+	return request(state, out, first ? PG_EXECUTE : PG_CONTINUE,
+		       portal ? portal->verb : SQL_OTHER);
 }
 
 static enum parse_status describe(struct pg_state *state, struct bytes name, bool portal,

@@ -33,7 +33,7 @@
 #define PG_NAME 63    /* the server cuts names to as many */
 #define PG_TEXT 16384 /* so much of a statement's text is read */
 #define PG_SCRIPT 256 /* verbs of one text that are remembered */
-#define PG_PORTALS 16
+#define PG_PORTALS 32
 
 #define PG_PROTOCOL_3 3 /* upper half of the version */
 #define PG_CANCEL 80877102u
@@ -47,7 +47,7 @@ enum pg_kind {
 	PG_DESCRIBE,
 	PG_CLOSE,
 	PG_EXECUTE,
-	PG_CONTINUE, /* Execute of a portal that was executed before */
+	PG_CONTINUE, /* Execute of a portal that was executed before, or bound before we came */
 	PG_FUNCTION,
 	PG_SYNC,
 	PG_STARTUP,
@@ -67,7 +67,7 @@ struct pg_note {
 struct pg_portal {
 	uint32_t key;
 	uint8_t verb;
-	bool executed;
+	bool fresh; /* bound, and not executed since */
 };
 
 struct pg_state {

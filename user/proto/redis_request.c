@@ -161,13 +161,11 @@ static int parse_word(struct redis_request *request, struct bytes in, size_t *us
 	if (length < 0 || length > BULK_MAX)
 		return -1;
 	header++;
-	size = header + length + 2;
+	size = header + length + 2; /* what ends it, the server does not look at either */
 	wanted = length <= REDIS_NAME_SIZE &&
 		 (!position || (position <= 2 && listens(request->command->kind)));
 	if (size > in.size && wanted)
 		return 0;
-	if (size <= in.size && (in.data[size - 2] != '\r' || in.data[size - 1] != '\n'))
-		return -1;
 	if (position <= 2)
 		take_word(request, position,
 			  wanted ? (struct bytes){ in.data + header, length } :
@@ -177,8 +175,8 @@ static int parse_word(struct redis_request *request, struct bytes in, size_t *us
 	return 1;
 }
 
-enum parse_status redis_request_parse(struct redis_request *request, struct bytes in, size_t *used,
-				      struct message *out)
+static enum parse_status parse(struct redis_request *request, struct bytes in, size_t *used,
+			       struct message *out)
 {
 	size_t gone = 0;
 	int found;
@@ -210,4 +208,22 @@ enum parse_status redis_request_parse(struct redis_request *request, struct byte
 	if (request->left || gone > in.size)
 		return gone ? PARSE_PART : PARSE_NEED_MORE;
 	return report(request, out);
+}
+
+enum parse_status redis_request_parse(struct redis_request *request, struct bytes in, size_t *used,
+				      struct message *out)
+{
+	enum parse_status status = PARSE_LOST;
+
+	if (!request->broken)
+		status = parse(request, in, used, out);
+	if (status != PARSE_LOST)
+		return status;
+	/*
+	 * The server answers what it has understood so far, tells the error and hangs up. Where it
+	 * goes on answering instead, it is us who are lost: the response lane finds out.
+	 */
+	request->broken = true;
+	*used = in.size;
+	return in.size ? PARSE_SKIP : PARSE_NEED_MORE;
 }

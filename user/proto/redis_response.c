@@ -349,7 +349,9 @@ static enum parse_status choose(struct redis *redis, struct bytes in, const stru
 		if (status != PARSE_MESSAGE)
 			return status == PARSE_SKIP ? PARSE_PART : status;
 	}
-	if (!expect->waiting && !expect->late && !redis->request.off)
+	if (!expect->waiting && redis->request.broken && in.data[0] != '-')
+		return PARSE_LOST;
+	if (!expect->waiting && !expect->late && !redis->request.off && !redis->request.broken)
 		return PARSE_WAIT;
 	if (!expect->waiting) {
 		response->subject = SUBJECT_NOBODY;

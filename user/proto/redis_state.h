@@ -33,6 +33,7 @@ struct redis_request {
 	int64_t words;	     /* the command's name and arguments; 0: between two commands */
 	int64_t left;	     /* of them, still to come */
 	uint8_t argument[2]; /* enum redis_word: the first two */
+	bool broken;	     /* what followed was no command */
 	bool off;	     /* CLIENT REPLY OFF */
 	bool skip;	     /* CLIENT REPLY SKIP: the next command's answer is not sent */
 	bool multi;	     /* between MULTI and EXEC, as far as was asked */

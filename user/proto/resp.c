@@ -118,6 +118,24 @@ static bool line_good(char type, struct resp_item *item)
 	}
 }
 
+/* A long line, or the rest of one: its text is not shown. */
+static enum resp_status end_line(struct resp *resp, struct bytes in, size_t *used,
+				 struct resp_item *item)
+{
+	const uint8_t *end = in.size ? memchr(in.data, '\n', in.size) : NULL;
+
+	if (!end) {
+		/* The CR stays with its LF. */
+		*used = in.size - (in.size && in.data[in.size - 1] == '\r');
+		return RESP_MORE;
+	}
+	if (end == in.data || end[-1] != '\r')
+		return RESP_LOST;
+	resp->line = false;
+	*used = end - in.data + 1;
+	return scalar(resp, item, resp->type);
+}
+
 static enum resp_status take_line(struct resp *resp, struct bytes in, size_t *used,
 				  struct resp_item *item)
 {
@@ -126,13 +144,12 @@ static enum resp_status take_line(struct resp *resp, struct bytes in, size_t *us
 
 	if (!end && in.size <= RESP_LINE)
 		return RESP_MORE;
-	if (!end) {
-		if (type != '+' && type != '-' && type != '(')
+	if (!end || end - in.data > RESP_LINE) {
+		if (type != '+' && type != '-' && type != '(' && type != ',')
 			return RESP_LOST;
 		resp->line = true;
 		resp->type = type;
-		*used = in.size;
-		return RESP_MORE;
+		return end_line(resp, in, used, item);
 	}
 	if (end - in.data < 2 || end[-1] != '\r')
 		return RESP_LOST;
@@ -141,21 +158,6 @@ static enum resp_status take_line(struct resp *resp, struct bytes in, size_t *us
 		return RESP_LOST;
 	*used = end - in.data + 1;
 	return scalar(resp, item, type);
-}
-
-/* The rest of a long line. */
-static enum resp_status end_line(struct resp *resp, struct bytes in, size_t *used,
-				 struct resp_item *item)
-{
-	const uint8_t *end = in.size ? memchr(in.data, '\n', in.size) : NULL;
-
-	if (!end) {
-		*used = in.size;
-		return RESP_MORE;
-	}
-	resp->line = false;
-	*used = end - in.data + 1;
-	return scalar(resp, item, resp->type);
 }
 
 static enum resp_status take_bulk(struct resp *resp, struct bytes in, size_t *used,
@@ -189,11 +191,12 @@ static enum resp_status take_bulk(struct resp *resp, struct bytes in, size_t *us
 		*used = size;
 		return RESP_MORE;
 	}
-	if (in.data[size - 2] != '\r' || in.data[size - 1] != '\n')
-		return RESP_LOST;
-	if (length <= RESP_TEXT)
-		item->text = (struct bytes){ in.data + header, length };
 	*used = size;
+	if (length <= RESP_TEXT) {
+		item->text = (struct bytes){ in.data + header, length };
+		if (in.data[size - 2] != '\r' || in.data[size - 1] != '\n')
+			return RESP_LOST;
+	}
 	return scalar(resp, item, type);
 }
 

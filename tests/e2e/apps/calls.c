@@ -166,7 +166,9 @@ static ssize_t to_recvmsg(int fd, char *data, size_t size)
 {
 	char control[256];
 	struct iovec part = { data, size };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = control,
 				  .msg_controllen = sizeof(control) };
 
 	return recvmsg(fd, &message, 0);
@@ -185,8 +187,7 @@ static ssize_t to_recvmmsg(int fd, char *data, size_t size)
 		return read(fd, data, size);
 	n = recvmmsg(fd, messages, 2, MSG_WAITFORONE, NULL);
 	/* Only a full first part is followed by another. */
-	return n < 1 ? n : n == 1 ? messages[0].msg_len :
-				   messages[0].msg_len + messages[1].msg_len;
+	return n < 1 ? n : n == 1 ? messages[0].msg_len : messages[0].msg_len + messages[1].msg_len;
 }
 
 /* Looks twice before it takes. */
@@ -228,12 +229,12 @@ static ssize_t to_splice(int fd, char *data, size_t size)
 }
 
 static const struct form forms[] = {
-	{ "write", by_write, to_read },		{ "writev", by_writev, to_readv },
-	{ "send", by_send, to_recv },		{ "sendto", by_sendto, to_recvfrom },
-	{ "sendmsg", by_sendmsg, to_recvmsg },	{ "sendmmsg", by_sendmmsg, to_recvmmsg },
-	{ "peek", by_write, to_peek },		{ "waitall", by_write, to_waitall },
-	{ "pieces", by_pieces, to_read },	{ "more", by_more, to_single },
-	{ "sendfile", by_sendfile, to_read },	{ "splice", by_splice, to_splice },
+	{ "write", by_write, to_read },	       { "writev", by_writev, to_readv },
+	{ "send", by_send, to_recv },	       { "sendto", by_sendto, to_recvfrom },
+	{ "sendmsg", by_sendmsg, to_recvmsg }, { "sendmmsg", by_sendmmsg, to_recvmmsg },
+	{ "peek", by_write, to_peek },	       { "waitall", by_write, to_waitall },
+	{ "pieces", by_pieces, to_read },      { "more", by_more, to_single },
+	{ "sendfile", by_sendfile, to_read },  { "splice", by_splice, to_splice },
 };
 
 #define FORMS (sizeof(forms) / sizeof(forms[0]))
@@ -295,8 +296,8 @@ static const struct form *find(const char *name)
 static void transmit(int fd, const struct form *form, const char *first)
 {
 	char head[256], body[BODY];
-	int n = snprintf(head, sizeof(head),
-			 "%s\r\nContent-Length: %d\r\nX-Padding: %064d\r\n\r\n", first, BODY, 0);
+	int n = snprintf(head, sizeof(head), "%s\r\nContent-Length: %d\r\nX-Padding: %064d\r\n\r\n",
+			 first, BODY, 0);
 
 	memset(body, 'b', sizeof(body));
 	form->send(fd, head, (size_t)n, body);
