@@ -131,8 +131,13 @@ static __always_inline void range_place(struct range *range, struct sock *sk, st
 	u32 end;
 
 	if (family == AF_UNIX) {
-		range->position = __sync_fetch_and_add(&conn->position[range->direction & 1],
-						       range->moved);
+		/* Two threads in one direction at once would garble the stream anyway. */
+		range->position = conn->position[range->direction & 1];
+		conn->position[range->direction & 1] = range->position + range->moved;
+		if (range->direction == DIRECTION_RX) {
+			range->arrival = conn->arrival;
+			conn->arrival = 0;
+		}
 		return;
 	}
 	tcp = bpf_skc_to_tcp_sock(sk);
@@ -245,6 +250,29 @@ SEC("?tp_btf/sock_recv_length")
 int BPF_PROG(tracepoint_recv, struct sock *sk, int ret, int flags)
 {
 	return socket_io(sk, ret, DIRECTION_RX, flags);
+}
+
+/*
+ * Data has come in, nobody has read it yet. TCP keeps that time itself; Unix sockets do not. Refused
+ * ones are left alone.
+ */
+SEC("?tp_btf/sk_data_ready")
+int BPF_PROG(tracepoint_ready, struct sock *sk)
+{
+	struct conn *conn;
+
+	if (sk->__sk_common.skc_family != AF_UNIX || sk->sk_type != SOCK_STREAM)
+		return 0;
+	conn = conn_find(sk);
+	if (!conn) {
+		conn = conn_begin(sk);
+		if (!conn)
+			return 0;
+		conn->late = 1;
+	}
+	if (!conn->arrival && (conn->slot != SLOT_NONE || conn->judged != watch.generation))
+		conn->arrival = bpf_ktime_get_ns();
+	return 0;
 }
 
 SEC("?fexit/tcp_sendmsg")

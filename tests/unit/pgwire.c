@@ -127,7 +127,10 @@ void pg_login(struct drive *drive)
 	pg_startup();
 	pg_send(drive, LANE_REQUEST);
 	pg_put('R', "\0\0\0\0", 4);
-	pg_put('S', "server_version\0" "15.1", 20);
+	pg_put('S',
+	       "server_version\0"
+	       "15.1",
+	       20);
 	pg_put('K', "\0\0\1\2\3\4\5\6", 8);
 	pg_ready('I');
 	pg_send(drive, LANE_RESPONSE);

@@ -5,12 +5,17 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "export/accept.h"
 #include "export/gzip.h"
 #include "export/text.h"
+#include "sink/families.h"
+#include "sink/metrics.h"
+#include "traffic.h"
 
 static void test_accept(void **state)
 {
@@ -113,13 +118,92 @@ static void test_gzip(void **state)
 	}
 }
 
+/* ---- what Prometheus' own tool says of it ---- */
+
+static void collect(void *context, struct self_writer *writer)
+{
+	(void)context;
+	self_write_build(writer);
+	self_write_process(writer);
+}
+
+/* Something in every metric. */
+static void fill(struct sink *sink, uint32_t identity)
+{
+	static const struct protocol *const all[] = { &traffic_http, &traffic_database,
+						      &traffic_cache };
+
+	for (int i = 0; i < 6; i++) {
+		struct connection connection = traffic_connection(
+			identity, all[i / 2], i % 2 ? SIDE_CLIENT : SIDE_SERVER, "10.0.0.1:80");
+		struct exchange exchange = traffic_exchange(&connection, "A\"B\\", 1000);
+
+		connection.session = SESSION_TRANSACTION;
+		sink->connection(sink, &connection, CONNECTION_OPENED, SESSION_NONE);
+		sink->connection(sink, &connection, CONNECTION_SESSION, SESSION_NONE);
+		exchange.code = 200;
+		exchange.hits = 1;
+		exchange.target = BYTES("/a\"b\\c\nd/\xe2\x82\xac");
+		sink->exchange(sink, &exchange);
+		sink->connection(sink, &connection, CONNECTION_CLOSED, SESSION_NONE);
+		sink->connection(sink, &connection, CONNECTION_FAILED, SESSION_NONE);
+	}
+}
+
+static void check(const struct text *scrape)
+{
+	char path[] = "/tmp/onlooker-scrape-XXXXXX", command[128], said[4096];
+	int fd = mkstemp(path), status;
+	FILE *tool;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, scrape->data, scrape->size), scrape->size);
+	close(fd);
+	snprintf(command, sizeof(command), "promtool check metrics <%s 2>&1", path);
+	tool = popen(command, "r");
+	assert_non_null(tool);
+	said[fread(said, 1, sizeof(said) - 1, tool)] = '\0';
+	status = pclose(tool);
+	unlink(path);
+	assert_string_equal(said, "");
+	assert_int_equal(status, 0);
+}
+
+static void test_promtool(void **state)
+{
+	struct identities *identities = NULL;
+	struct metrics *metrics = NULL;
+	struct text scrape = { 0 };
+	struct config config;
+	char error[256];
+
+	(void)state;
+	if (system("command -v promtool >/dev/null 2>&1") != 0) {
+		print_message("promtool is not there\n");
+		skip();
+	}
+	assert_int_equal(config_load(NULL, &config, error, sizeof(error)), 0);
+	assert_int_equal(identities_new(16, 16, &identities), 0);
+	assert_int_equal(metrics_new(&config, identities, &metrics), 0);
+	fill(metrics_sink(metrics), traffic_identity(identities, "shop"));
+	for (unsigned int i = 0; i < METRICS; i++)
+		assert_non_null(series_first(metrics_series(metrics), i));
+	assert_int_equal(
+		exposition_write(&scrape, EXPOSITION_TEXT, metrics_series(metrics), collect, NULL),
+		0);
+	check(&scrape);
+	free(scrape.data);
+	metrics_free(metrics);
+	identities_free(identities);
+	config_free(&config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_accept),
-		cmocka_unit_test(test_encodings),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_gzip),
+		cmocka_unit_test(test_accept),	 cmocka_unit_test(test_encodings),
+		cmocka_unit_test(test_numbers),	 cmocka_unit_test(test_gzip),
+		cmocka_unit_test(test_promtool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,7 +132,8 @@ SCRIPT(test_until_close, "GET ok 200 /old\n")
 SCRIPT(test_until_close_holes, "GET ok 200 /old\n")
 {
 	drive_request(d, "GET /old HTTP/1.1\r\nConnection: close\r\n\r\n");
-	drive_response(d, "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nbegin");
+	drive_response(d, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n"
+			  "Content-Length: 3\r\n\r\nbegin");
 	drive_hole(d, LANE_RESPONSE, 3000000000U);
 	drive_response(d, "end");
 }
@@ -251,6 +252,17 @@ SCRIPT(test_expect_unanswered,
 	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
 
+/* The body was asked for, so it comes, whatever it looks like. */
+SCRIPT(test_expect_answered_twice, "PUT ok 200 /a\nGET ok 200 /b\n")
+{
+	drive_request(d, "PUT /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 18\r\n\r\n");
+	drive_response(d, "HTTP/1.1 100 Continue\r\n\r\n"
+			  "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	drive_request(d, "GET / HTTP/1.1\r\n\r\n");
+	drive_request(d, "GET /b HTTP/1.1\r\n\r\n");
+	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+}
+
 SCRIPT(test_early_answer, "POST ok 413 /up\nGET ok 200 /next\n")
 {
 	drive_request(d, "POST /up HTTP/1.1\r\nContent-Length: 30\r\n\r\nten bytes.");
@@ -274,12 +286,20 @@ SCRIPT(test_answer_within_target, "GET ok 414 /big\n")
 		d, "HTTP/1.1 414 Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nno!");
 }
 
+/* A line this long is judged by its front, however much of it came at once. */
+SCRIPT(test_long_target_is_cut, "GET ok 400 /big\n")
+{
+	send_many(d, LANE_REQUEST, "GET /big?@ what is this\r\n\r\n", 5000, 'q');
+	drive_response(d, "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n");
+}
+
 SCRIPT(test_refused_framing, "POST ok 400 /a\nPOST ok 400 /b\nGET ok 200 /c\n")
 {
 	drive_request(d, "POST /a HTTP/1.1\r\nContent-Length: 5, 6\r\n\r\nhello\r\n");
 	drive_response(d, "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n");
 	drive_request(d, "POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n");
 	drive_response(d, "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n");
+	drive_request(d, "tail}GET /tail HTTP/1.1\r\n");
 	drive_request(d, "GET /c HTTP/1.1\r\n\r\n");
 	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
@@ -351,6 +371,14 @@ SCRIPT(test_tunnel, "CONNECT ok 407 host:443\nCONNECT ok 200 host:443\nGET ok 20
 	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
 }
 
+/* What is sent ahead of the tunnel's opening is not for the proxy. */
+SCRIPT(test_tunnel_ahead, "CONNECT ok 200 host:80\nGET ok 200 /inside\nGET aborted 0 /b\n")
+{
+	drive_request(d, "CONNECT host:80 HTTP/1.1\r\n\r\nGET /inside HTTP/1.1\r\n\r\n");
+	drive_response(d, "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+	drive_request(d, "GET /b HTTP/1.1\r\n\r\n");
+}
+
 SCRIPT(test_foreign, "")
 {
 	drive_request(d, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -368,8 +396,8 @@ static void test_orphan_answer(void **state)
 		drive_response(&drive, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 		drive_response(&drive, "HTTP/1.1 408 Timeout\r\nContent-Length: 4\r\n\r\nbye");
 		drive_wait(&drive, 500);
-		drive_response(&drive, "!");
 		drive_request(&drive, "GET /b HTTP/1.1\r\n\r\n");
+		drive_response(&drive, "!");
 		drive_response(&drive, "HTTP/1.1 201 OK\r\nContent-Length: 0\r\n\r\n");
 		assert_string_equal(drive_close(&drive), "GET ok 200 /a\nGET ok 201 /b\n");
 	}
@@ -434,6 +462,9 @@ static void test_lost(void **state)
 	lost("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n");
 	lost("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n");
 	lost("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n");
+	lost("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	     "00000000000000000000000000000000000000000000000000000000000000000\r\n");
+	lost("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n");
 	lost("HTTP/1.1 2x0 OK\r\n");
 	lost("HTTP/2.0 200 OK\r\n");
 	lost("ICY 200 OK\r\n");
@@ -552,9 +583,11 @@ int main(void)
 		cmocka_unit_test(test_pipelined),
 		cmocka_unit_test(test_interim),
 		cmocka_unit_test(test_expect_unanswered),
+		cmocka_unit_test(test_expect_answered_twice),
 		cmocka_unit_test(test_early_answer),
 		cmocka_unit_test(test_answer_within_head),
 		cmocka_unit_test(test_answer_within_target),
+		cmocka_unit_test(test_long_target_is_cut),
 		cmocka_unit_test(test_refused_framing),
 		cmocka_unit_test(test_junk_after_request),
 		cmocka_unit_test(test_aborted),
@@ -564,6 +597,7 @@ int main(void)
 		cmocka_unit_test(test_upgrade_seen_first),
 		cmocka_unit_test(test_upgrade_declined),
 		cmocka_unit_test(test_tunnel),
+		cmocka_unit_test(test_tunnel_ahead),
 		cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_orphan_answer),
 		cmocka_unit_test(test_answer_seen_first),

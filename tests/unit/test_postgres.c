@@ -35,7 +35,9 @@ static void check(void (*script)(void), bool sessions, const char *log)
 		drive.sessions = sessions;
 		script();
 		assert_int_equal(errors(), 0);
-		assert_string_equal(drive_close(&drive), log);
+		drive_close(&drive);
+		/* The first line says which side it is seen from. */
+		assert_string_equal(sessions ? strchr(drive.log, '\n') + 1 : drive.log, log);
 	}
 }
 
@@ -98,7 +100,10 @@ static void test_session(void **state)
 {
 	(void)state;
 	check(negotiation, true,
-	      "# open postgresql SIDE\n# session none idle\n# session idle active\nBEGIN ok 0 -\n");
+	      "# session none idle\n# session idle active\nBEGIN ok 0 -\n"
+	      "# session active transaction\n# session transaction active\nOTHER error 0 -\n"
+	      "# session active transaction\n# session transaction active\nROLLBACK ok 0 -\n"
+	      "# session active idle\n# session idle none\n# close\n");
 }
 
 static void refused(void)
@@ -382,7 +387,7 @@ static void test_pipeline(void **state)
 	(void)state;
 	check(pipeline, false,
 	      "INSERT ok 0 -\nUPDATE error 0 -\nSELECT ok 0 -\nLISTEN error 0 -\n"
-	      "OTHER error 0 -\nNOTIFY ok 0 -\nSELECT error 0 -\n");
+	      "LISTEN error 0 -\nNOTIFY ok 0 -\nSELECT error 0 -\n");
 }
 
 /* ---- COPY and streams ---- */
@@ -492,8 +497,7 @@ static void test_copy(void **state)
 {
 	(void)state;
 	check(copy, false, "COPY ok 0 -\nCOPY ok 0 -\nSELECT ok 0 -\nCOPY error 0 -\n");
-	check(copy_extended, false,
-	      "COPY ok 0 -\nSELECT ok 0 -\nCOPY error 0 -\nSELECT ok 0 -\n");
+	check(copy_extended, false, "COPY ok 0 -\nSELECT ok 0 -\nCOPY error 0 -\nSELECT ok 0 -\n");
 	check(replication, false,
 	      "IDENTIFY_SYSTEM ok 0 -\nBASE_BACKUP ok 0 -\nSTART_REPLICATION ok 0 -\n"
 	      "START_REPLICATION ok 0 -\n");
@@ -605,7 +609,9 @@ static void test_hole(void **state)
 static void test_damage(void **state)
 {
 	static const char *const heads[] = { "Q\xff\xff\xff\xff", "Q\0\0\0\3",
-					     "B\x7f\xff\xff\xff" "aaaa", "S\0\0\0\5", "y\0\0\0\4" };
+					     "B\x7f\xff\xff\xff"
+					     "aaaa",
+					     "S\0\0\0\5", "y\0\0\0\4" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
@@ -646,13 +652,13 @@ static void test_times(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_session),	       cmocka_unit_test(test_none),
-		cmocka_unit_test(test_simple),	       cmocka_unit_test(test_pipelined_queries),
-		cmocka_unit_test(test_long),	       cmocka_unit_test(test_extended),
-		cmocka_unit_test(test_portals),	       cmocka_unit_test(test_pipeline),
-		cmocka_unit_test(test_copy),	       cmocka_unit_test(test_midway),
-		cmocka_unit_test(test_midway_copy),    cmocka_unit_test(test_lost_bytes),
-		cmocka_unit_test(test_hole),	       cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_session),	    cmocka_unit_test(test_none),
+		cmocka_unit_test(test_simple),	    cmocka_unit_test(test_pipelined_queries),
+		cmocka_unit_test(test_long),	    cmocka_unit_test(test_extended),
+		cmocka_unit_test(test_portals),	    cmocka_unit_test(test_pipeline),
+		cmocka_unit_test(test_copy),	    cmocka_unit_test(test_midway),
+		cmocka_unit_test(test_midway_copy), cmocka_unit_test(test_lost_bytes),
+		cmocka_unit_test(test_hole),	    cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_times),
 	};
 

@@ -47,6 +47,7 @@ static void choose_tracepoint(struct onlooker_bpf *skeleton)
 {
 	bpf_program__set_autoload(skeleton->progs.tracepoint_send, true);
 	bpf_program__set_autoload(skeleton->progs.tracepoint_recv, true);
+	bpf_program__set_autoload(skeleton->progs.tracepoint_ready, true);
 }
 
 static void choose_fexit(struct onlooker_bpf *skeleton, const struct btf *btf)

@@ -33,7 +33,8 @@ struct http {
 	struct MHD_Daemon *daemon;
 	struct http_source source;
 	struct body *bodies;
-	size_t last_size; /* of the last scrape: the next will be about as long */
+	struct MHD_Response *fresh[2][2]; /* written in this run: by format, and whether packed */
+	size_t last_size;		  /* of the last scrape: the next will be about as long */
 	int listener, fd;
 };
 
@@ -165,27 +166,55 @@ static const char *request_header(struct MHD_Connection *connection, const char 
 	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-static enum MHD_Result answer_metrics(struct http *http, struct MHD_Connection *connection)
+/* NULL without memory. */
+static struct MHD_Response *scrape_write(struct http *http, enum exposition format, bool gzip)
 {
-	enum exposition format = accept_format(request_header(connection, MHD_HTTP_HEADER_ACCEPT));
-	bool gzip = accept_gzip(request_header(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING));
-	const struct header headers[] = {
-		{ MHD_HTTP_HEADER_CONTENT_TYPE, exposition_type(format) },
-		{ MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding" },
-		{ gzip ? MHD_HTTP_HEADER_CONTENT_ENCODING : NULL, "gzip" },
-		{ NULL, NULL },
-	};
 	struct body *body = body_write(http, format, gzip);
 	struct MHD_Response *response;
 
 	if (!body)
-		return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory\n",
-				   NULL);
+		return NULL;
 	response = MHD_create_response_from_callback(body->size, BLOCK_SIZE, body_read, body,
 						     body_free);
-	if (!response)
+	if (!response) {
 		body_free(body);
-	return answer(connection, MHD_HTTP_OK, response, headers);
+		return NULL;
+	}
+	if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+				    exposition_type(format)) == MHD_YES &&
+	    MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding") ==
+		    MHD_YES &&
+	    (!gzip || MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip") ==
+			      MHD_YES))
+		return response;
+	MHD_destroy_response(response);
+	return NULL;
+}
+
+/* Nothing changes during a run: however many ask in it, a scrape is written once. */
+static enum MHD_Result answer_metrics(struct http *http, struct MHD_Connection *connection)
+{
+	enum exposition format = accept_format(request_header(connection, MHD_HTTP_HEADER_ACCEPT));
+	bool gzip = accept_gzip(request_header(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING));
+	struct MHD_Response **fresh = &http->fresh[format][gzip];
+
+	if (!*fresh)
+		*fresh = scrape_write(http, format, gzip);
+	if (!*fresh)
+		return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory\n",
+				   NULL);
+	return MHD_queue_response(connection, MHD_HTTP_OK, *fresh);
+}
+
+static void forget_fresh(struct http *http)
+{
+	for (int i = 0; i < 4; i++) {
+		struct MHD_Response **fresh = &http->fresh[i / 2][i % 2];
+
+		if (*fresh)
+			MHD_destroy_response(*fresh);
+		*fresh = NULL;
+	}
 }
 
 /* Strings of JSON (RFC 8259, section 7) from texts without control characters. */
@@ -342,4 +371,5 @@ void http_run(struct http *http)
 	do
 		MHD_run(http->daemon);
 	while (http_timeout(http) == 0 && clock_now() < end);
+	forget_fresh(http);
 }

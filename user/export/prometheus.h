@@ -39,7 +39,7 @@ int http_fd(const struct http *http);
 /* Milliseconds after which http_run() is due though nothing is readable; -1: none. */
 int http_timeout(const struct http *http);
 
-/* Does what can be done without waiting, for some 2 ms plus the writing out of one scrape. */
+/* Does what can be done without waiting, for some 2 ms plus the writing out of a scrape. */
 void http_run(struct http *http);
 
 #endif

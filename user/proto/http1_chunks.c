@@ -57,7 +57,7 @@ static enum parse_status size_line(struct http1_chunks *chunks, struct bytes in,
 	struct bytes line = in;
 	size_t taken = http1_line(in, &line);
 
-	if (!taken && (!in.size || (in.size == 1 && in.data[0] == '\r')))
+	if (!in.size)
 		return PARSE_NEED_MORE;
 	if (!chunk_size(line, &chunks->size))
 		return PARSE_LOST;

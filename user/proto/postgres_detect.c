@@ -10,30 +10,38 @@
 
 #define CERTAIN 100
 #define LIKELY 80
-#define ENOUGH 64 /* so much of a long message's begin tells */
+#define LONGEST_SEEN (16 << 20) /* longer messages are not begun with in mid-life */
+#define ENOUGH 64		/* so much of a long message's begin tells */
 
-/* A cursor over one message's body. `bad`: not what was expected; `end`: bytes are lacking. */
+/* A cursor over one message's body. `bad`: not what was expected; `end`: of what is here. */
 struct reader {
 	struct bytes rest;
-	bool whole; /* the view ends where the message does */
+	uint32_t left; /* bytes of the message still to come, here or not */
 	bool bad;
 	bool end;
 };
 
-static unsigned int take(struct reader *reader, size_t size)
+static void step(struct reader *reader, size_t size)
 {
-	unsigned int value = 0;
+	if (size > reader->left)
+		reader->bad = true;
+	else if (size > reader->rest.size)
+		reader->end = true;
+	reader->rest = bytes_skip(reader->rest, size);
+	reader->left -= reader->bad ? 0 : size;
+}
+
+/* A number of as many bytes; 0 where it is not here. */
+static uint32_t take(struct reader *reader, size_t size)
+{
+	struct bytes number = bytes_first(reader->rest, size);
+	uint32_t value = 0;
 
 	if (reader->bad || reader->end)
 		return 0;
-	if (reader->rest.size < size) {
-		reader->bad = reader->whole;
-		reader->end = !reader->whole;
-		return 0;
-	}
-	for (size_t i = 0; i < size; i++)
-		value = value << 8 | reader->rest.data[i];
-	reader->rest = bytes_skip(reader->rest, size);
+	step(reader, size);
+	for (size_t i = 0; i < number.size && !reader->end; i++)
+		value = value << 8 | number.data[i];
 	return value;
 }
 
@@ -55,34 +63,24 @@ static void take_string(struct reader *reader)
 			return;
 		}
 	}
-	if (i == reader->rest.size) {
-		reader->bad = reader->whole;
-		reader->end = !reader->whole;
-		return;
-	}
-	reader->rest = bytes_skip(reader->rest, i + 1);
+	step(reader, i + 1);
 }
 
 /* `count` values of two bytes, each at most `most`. */
-static void take_shorts(struct reader *reader, unsigned int count, unsigned int most)
+static void take_shorts(struct reader *reader, uint32_t count, uint32_t most)
 {
 	while (count-- && !reader->bad && !reader->end)
 		reader->bad |= take(reader, 2) > most;
 }
 
 /* `count` values with lengths in front, -1 for NULL. */
-static void take_values(struct reader *reader, unsigned int count)
+static void take_values(struct reader *reader, uint32_t count)
 {
 	while (count-- && !reader->bad && !reader->end) {
 		uint32_t size = take(reader, 4);
 
-		if (size == UINT32_MAX || reader->end)
-			continue;
-		if (reader->rest.size < size) {
-			reader->bad |= reader->whole || size > PG_LONGEST;
-			reader->end = true;
-		}
-		reader->rest = bytes_skip(reader->rest, size);
+		if (size != UINT32_MAX && !reader->bad && !reader->end)
+			step(reader, size);
 	}
 }
 
@@ -122,7 +120,6 @@ static void read_request(struct reader *reader, uint8_t type)
 	switch (type) {
 	case 'Q':
 		take_string(reader);
-		reader->bad |= body.size && body.data[0] == '\0' && reader->rest.size;
 		break;
 	case 'P':
 		take_string(reader);
@@ -140,7 +137,7 @@ static void read_request(struct reader *reader, uint8_t type)
 		break;
 	case 'D':
 	case 'C':
-		reader->bad |= type == 'C' && reader->whole && is_tag(body);
+		reader->bad |= type == 'C' && reader->left == body.size && is_tag(body);
 		read_target(reader);
 		break;
 	case 'S':
@@ -178,7 +175,7 @@ static void read_response(struct reader *reader, uint8_t type)
 		reader->bad |= !reader->end && status != 'I' && status != 'T' && status != 'E';
 		break;
 	case 'C':
-		reader->bad |= reader->whole && !is_tag(reader->rest);
+		reader->bad |= reader->left == reader->rest.size && !is_tag(reader->rest);
 		take_string(reader);
 		break;
 	case 'E':
@@ -228,17 +225,17 @@ static bool plausible(struct bytes in, enum lane lane, size_t *size, bool *whole
 		return memchr(types, in.data[0], strlen(types)) && (in.size < 2 || !in.data[1]);
 	}
 	length = pg_get32(in.data + 1);
-	if (length < 4 || length > PG_LONGEST)
+	if (length < 4 || length > LONGEST_SEEN)
 		return false;
 	*size = 1 + (size_t)length;
 	*whole = *size <= in.size;
-	reader.whole = *whole;
+	reader.left = length - 4;
 	reader.rest = bytes_first(bytes_skip(in, PG_HEADER), length - 4);
 	if (lane == LANE_REQUEST)
 		read_request(&reader, in.data[0]);
 	else
 		read_response(&reader, in.data[0]);
-	return !reader.bad && !(*whole && reader.rest.size);
+	return !reader.bad && (reader.end || !reader.left);
 }
 
 /*
@@ -273,7 +270,7 @@ static int detect_midway(struct bytes head, enum lane lane)
 /* The parameters of a StartupMessage: pairs of names and values, "user" among them, then a NUL. */
 static int detect_parameters(struct bytes body)
 {
-	struct reader reader = { .rest = body, .whole = true };
+	struct reader reader = { .rest = body, .left = body.size };
 	bool user = false;
 
 	while (reader.rest.size > 1 && !reader.bad) {

@@ -83,7 +83,8 @@ static void count_http(struct metrics *metrics, const struct exchange *exchange)
 		key.names[AT_PEER] = peer_label(metrics, exchange->connection, &peer_cut);
 	duration = key;
 	duration.metric = client ? METRIC_HTTP_CLIENT_DURATION : METRIC_HTTP_DURATION;
-	count(metrics, exchange, &key, &duration, route_cut || peer_cut);
+	count(metrics, exchange, &key, &duration,
+	      route_cut || peer_cut || exchange->operation == NAME_OTHER);
 }
 
 /* Databases and caches: operation and status, the histogram without status. */

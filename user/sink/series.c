@@ -151,7 +151,7 @@ static bool has_room(struct series_set *set, unsigned int metric)
 	return true;
 }
 
-static struct series *create(struct series_set *set, const struct series_key *key, bool other)
+static struct series *create(struct series_set *set, const struct series_key *key)
 {
 	const struct series_metric *spec = &set->specs[key->metric];
 	struct metric *metric = &set->metrics[key->metric];
@@ -172,7 +172,6 @@ static struct series *create(struct series_set *set, const struct series_key *ke
 	series->key = *key;
 	series->labels = text;
 	series->labels_size = (uint32_t)labels_size;
-	series->other = other;
 	*find_slot(set->slots, set->mask, key) = series;
 	set->used++;
 	set->lines += cost(set, key->metric);
@@ -202,7 +201,7 @@ static struct series *find_other(struct series_set *set, const struct series_key
 	series = find(set, &other);
 	if (series)
 		return series;
-	series = create(set, &other, true);
+	series = create(set, &other);
 	if (series && metric->reserved) {
 		metric->reserved -= cost(set, key->metric);
 		set->reserved -= cost(set, key->metric);
@@ -219,7 +218,7 @@ static struct series *get(struct series_set *set, const struct series_key *key, 
 	if (series)
 		return series;
 	if (has_room(set, key->metric))
-		series = create(set, key, false);
+		series = create(set, key);
 	if (series)
 		return series;
 	*ret_away = true;

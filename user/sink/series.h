@@ -68,7 +68,6 @@ struct series {
 	struct series *next; /* the metric's next, in the order they came */
 	const char *labels;  /* `service="a",...`, escaped as the text formats want it */
 	uint32_t labels_size;
-	bool other;
 	union {
 		uint64_t count; /* a counter's value, a histogram's number of observations */
 		int64_t level;	/* a gauge's value */
