@@ -6,7 +6,7 @@
 #   make run           the daemon in the foreground beside a sample service (SAMPLE=0: alone)
 #   make test          test-unit and test-e2e
 #   make test-kernels  the daemon in QEMU on other kernels (KERNELS="5.10 6.1" selects)
-#   make bench         what the daemon costs
+#   make bench         what the daemon costs (ARGS=--quick: in three minutes)
 #   make fuzz          every fuzz target for FUZZ_SECONDS
 #   make lint          layout, a second compiler's warnings, scripts
 #   make format        the layout of all C files as lint wants it
@@ -160,9 +160,17 @@ test-e2e: $(DAEMON) | deps-test $(if $(filter test,$(MAKECMDGOALS)),test-unit)
 test-kernels: $(DAEMON) | deps-kernels
 	@ONLOOKER=$(abspath $(DAEMON)) tests/kernels/run
 
-bench: $(DAEMON) | deps-test
+$(BUILD)/bench/empty: tests/bench/empty.c | deps-build
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< -o $@ -lbpf -lelf -lz
+
+$(BUILD)/bench/empty.bpf.o: tests/bench/empty.bpf.c Makefile | deps-build
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+bench: $(DAEMON) $(BUILD)/bench/empty $(BUILD)/bench/empty.bpf.o | deps-test
 	@venv=$$(tests/venv) && \
-		ONLOOKER=$(abspath $(DAEMON)) "$$venv/bin/python" tests/bench/bench.py
+		ONLOOKER=$(abspath $(DAEMON)) "$$venv/bin/python" tests/bench/bench.py $(ARGS)
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(SOURCES) | deps-test $(SKELETON) $(BUILD)/version.h
 	@mkdir -p $(@D)

@@ -93,13 +93,14 @@ static void fill(uint64_t lines)
 	}
 }
 
+/* As the program's loop does it: runs when, and only when, the descriptor says so. */
 static void run(int timeout)
 {
 	struct pollfd ready = { .fd = http_fd(http), .events = POLLIN };
-	int due = http_timeout(http);
 	uint64_t begin;
 
-	poll(&ready, 1, due >= 0 && due < timeout ? due : timeout);
+	if (poll(&ready, 1, timeout) <= 0)
+		return;
 	begin = clock_now();
 	http_run(http);
 	if (clock_now() - begin > longest)
@@ -357,14 +358,13 @@ static void test_slow_readers(void **state)
 		assert_string_equal(answer + answer_size - 1, "\n");
 		contains("\nprocess_start_time_seconds ");
 	}
-	print_message(
-		"beside slow readers a scrape of 60 000 series takes %llu us, the loop was away for %llu us\n",
-		(unsigned long long)(clock_now() - begin) / 5000,
-		(unsigned long long)longest / 1000);
+	print_message("60 000 series beside slow readers: %llu us, the loop was away for %llu us\n",
+		      (unsigned long long)(clock_now() - begin) / 5000,
+		      (unsigned long long)longest / 1000);
 	assert_true(clock_now() - begin < 5 * NSEC_PER_SEC);
 	/* The oldest one was given up: it ends before its time. */
 	read_answer(slow[0]);
-	assert_true(answer_size < whole);
+	assert_true(answer_size < whole - whole / 8);
 	for (int i = 1; i < SLOW; i++)
 		close(slow[i]);
 }

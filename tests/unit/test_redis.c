@@ -34,7 +34,8 @@ static void types(void)
 	CLIENT("*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n");
 	SERVER("%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nmodules\r\n*1\r\n%1\r\n+a\r\n*0\r\n");
 	CLIENT("a\nb\nc\nd\ne\nf\ng\nh\ni\nj\nk\nl\nm\nn\no\np\nq\n");
-	SERVER("#t\r\n,1.5\r\n(3492890328409238509324850943850943825024385\r\n=8\r\ntxt:abcd\r\n_\r\n");
+	SERVER("#t\r\n,1.5\r\n(3492890328409238509324850943850943825024385\r\n=8\r\n"
+	       "txt:abcd\r\n_\r\n");
 	SERVER("!9\r\nERR wrong\r\n~2\r\n:1\r\n*2\r\n$1\r\nx\r\n*-1\r\n");
 	SERVER("|1\r\n+ttl\r\n%1\r\n+a\r\n:1\r\n*1\r\n|1\r\n+k\r\n+v\r\n:5\r\n"); /* g */
 	SERVER("$?\r\n;4\r\nabcd\r\n;2\r\nef\r\n;0\r\n");			  /* h */
@@ -58,9 +59,11 @@ static void test_types(void **state)
 
 static void transaction(void)
 {
-	CLIENT("MULTI\r\nSET a 1\r\nGET a\r\nGET b\r\nMGET a b c\r\nLPUSH a x\r\nEXEC\r\nGET a\r\n");
+	CLIENT("MULTI\r\nSET a 1\r\nGET a\r\nGET b\r\nMGET a b c\r\nLPUSH a x\r\nEXEC\r\n"
+	       "GET a\r\n");
 	SERVER("+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n");
-	SERVER("*5\r\n+OK\r\n$1\r\n1\r\n$-1\r\n*3\r\n$1\r\n1\r\n$-1\r\n$-1\r\n-WRONGTYPE no\r\n$1\r\n1\r\n");
+	SERVER("*5\r\n+OK\r\n$1\r\n1\r\n$-1\r\n*3\r\n$1\r\n1\r\n$-1\r\n$-1\r\n"
+	       "-WRONGTYPE no\r\n$1\r\n1\r\n");
 	CLIENT("MULTI\r\nSET b 1\r\nDISCARD\r\n");
 	SERVER("+OK\r\n+QUEUED\r\n+OK\r\n");
 	CLIENT("MULTI\r\nSET\r\nWATCH a\r\nMULTI\r\nGET a\r\nEXEC\r\nEXEC\r\n");
@@ -77,7 +80,8 @@ static void test_transaction(void **state)
 	(void)state;
 	expect(transaction,
 	       "MULTI ok 0 -\nSET ok 0 -\nGET ok 0 - hits=1 misses=0\nGET ok 0 - hits=0 misses=1\n"
-	       "MGET ok 0 - hits=1 misses=2\nLPUSH error 0 -\nEXEC ok 0 -\nGET ok 0 - hits=1 misses=0\n"
+	       "MGET ok 0 - hits=1 misses=2\nLPUSH error 0 -\nEXEC ok 0 -\n"
+	       "GET ok 0 - hits=1 misses=0\n"
 	       "MULTI ok 0 -\nDISCARD ok 0 -\n"
 	       "MULTI ok 0 -\nSET error 0 -\nWATCH error 0 -\nMULTI error 0 -\nEXEC error 0 -\n"
 	       "EXEC error 0 -\n"

@@ -42,7 +42,8 @@ static void pubsub3(void)
 	SERVER(CONFIRM(">", "11", "unsubscribe", "$1\r\nb\r\n", "0"));
 	SERVER(CONFIRM(">", "11", "unsubscribe", "_\r\n", "0"));
 	/* Inside a transaction: RESP3, then as RESP2 does it. */
-	CLIENT("MULTI\r\nSUBSCRIBE c d\r\nPING\r\nEXEC\r\nMULTI\r\nSUBSCRIBE c d\r\nGET a\r\nEXEC\r\nPING\r\n");
+	CLIENT("MULTI\r\nSUBSCRIBE c d\r\nPING\r\nEXEC\r\nMULTI\r\nSUBSCRIBE c d\r\n"
+	       "GET a\r\nEXEC\r\nPING\r\n");
 	SERVER("+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n");
 	SERVER(CONFIRM(">", "9", "subscribe", "$1\r\nc\r\n", "1"));
 	SERVER(CONFIRM(">", "9", "subscribe", "$1\r\nd\r\n", "2") "+PONG\r\n");
@@ -66,7 +67,8 @@ static void monitor(void)
 	CLIENT("*1\r\n$7\r\nMONITOR\r\n");
 	SERVER("+OK\r\n+1795573717.737817 [0 127.0.0.1:5] \"GET\" \"a\"\r\n");
 	CLIENT("PING\r\nRESET\r\nGET a\r\n");
-	SERVER("+1795573717.737817 [0 127.0.0.1:55336] \"SET\" \"a\" \"a value of some length\"\r\n+PONG\r\n"
+	SERVER("+1795573717.737817 [0 127.0.0.1:55336] \"SET\" \"a\" \"a value of some length\"\r\n"
+	       "+PONG\r\n"
 	       "+1795573717.737817 [0 127.0.0.1:5] \"GET\" \"a\"\r\n+RESET\r\n$1\r\n1\r\n");
 }
 

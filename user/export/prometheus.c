@@ -2,124 +2,29 @@
 #include "export/prometheus.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <microhttpd.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "export/accept.h"
-#include "export/gzip.h"
+#include "export/scrape.h"
 #include "util/clock.h"
 #include "util/utf8.h"
 
 #define CONNECTIONS_LIMIT 64
 #define CONNECTION_MEMORY ((size_t)16 * 1024)
-#define IDLE_SECONDS 8U		    /* no usual scrape interval, so that no scrape meets the end */
-#define BODIES_LIMIT 8		    /* scrapes being read at once; a new one ends the oldest */
-#define BODY_NS (30 * NSEC_PER_SEC) /* in which a scrape has to be read */
-#define BLOCK_SIZE ((size_t)64 * 1024)
+#define IDLE_SECONDS 8U /* no usual scrape interval, so that no scrape meets the end */
 #define RUN_NS (2 * NSEC_PER_MSEC)
-
-/* A scrape on its way, newest first in a list. */
-struct body {
-	struct http *http;
-	struct body *next;
-	char *data; /* NULL: its reader was too slow */
-	size_t size;
-	uint64_t deadline;
-};
 
 struct http {
 	struct MHD_Daemon *daemon;
 	struct http_source source;
-	struct body *bodies;
-	struct MHD_Response *fresh[2][2]; /* written in this run: by format, and whether packed */
-	size_t last_size;		  /* of the last scrape: the next will be about as long */
-	int listener, fd;
+	struct scrapes scrapes;
+	int timer; /* when the daemon is due though no socket is ready */
+	int fd;	   /* an epoll set of the daemon's own one and the timer */
 };
-
-/* ---- bodies ---- */
-
-static ssize_t body_read(void *context, uint64_t position, char *ret, size_t size)
-{
-	const struct body *body = context;
-
-	if (!body->data || clock_now() > body->deadline)
-		return MHD_CONTENT_READER_END_WITH_ERROR;
-	if (position >= body->size)
-		return MHD_CONTENT_READER_END_OF_STREAM;
-	if (size > body->size - position)
-		size = body->size - position;
-	memcpy(ret, body->data + position, size);
-	return (ssize_t)size;
-}
-
-static void body_free(void *context)
-{
-	struct body *body = context, **link = &body->http->bodies;
-
-	while (*link && *link != body)
-		link = &(*link)->next;
-	if (*link)
-		*link = body->next;
-	free(body->data);
-	free(body);
-}
-
-/* Those beyond the limit lose their bytes now; their connections end when they ask for more. */
-static void bodies_trim(struct http *http)
-{
-	size_t count = 0;
-
-	for (struct body *body = http->bodies; body; body = body->next) {
-		if (++count <= BODIES_LIMIT)
-			continue;
-		free(body->data);
-		body->data = NULL;
-	}
-}
-
-/* The whole scrape, in memory of the caller's. */
-static int write_scrape(struct http *http, enum exposition format, bool gzip, struct text *ret)
-{
-	struct text plain = { 0 };
-	int err;
-
-	text_reserve(&plain, http->last_size + http->last_size / 8 + 1);
-	err = exposition_write(&plain, format, http->source.series, http->source.collect,
-			       http->source.context);
-	http->last_size = plain.size;
-	if (!err && !gzip) {
-		*ret = plain;
-		return 0;
-	}
-	if (!err)
-		err = gzip_pack(&plain, ret);
-	free(plain.data);
-	return err;
-}
-
-/* NULL without memory. */
-static struct body *body_write(struct http *http, enum exposition format, bool gzip)
-{
-	struct body *body = calloc(1, sizeof(*body));
-	struct text text = { 0 };
-
-	if (!body)
-		return NULL;
-	if (write_scrape(http, format, gzip, &text)) {
-		free(body);
-		return NULL;
-	}
-	*body = (struct body){ .http = http,
-			       .next = http->bodies,
-			       .data = text.data,
-			       .size = text.size,
-			       .deadline = clock_now() + BODY_NS };
-	http->bodies = body;
-	bodies_trim(http);
-	return body;
-}
 
 /* ---- answers ---- */
 
@@ -166,55 +71,17 @@ static const char *request_header(struct MHD_Connection *connection, const char 
 	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-/* NULL without memory. */
-static struct MHD_Response *scrape_write(struct http *http, enum exposition format, bool gzip)
-{
-	struct body *body = body_write(http, format, gzip);
-	struct MHD_Response *response;
-
-	if (!body)
-		return NULL;
-	response = MHD_create_response_from_callback(body->size, BLOCK_SIZE, body_read, body,
-						     body_free);
-	if (!response) {
-		body_free(body);
-		return NULL;
-	}
-	if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-				    exposition_type(format)) == MHD_YES &&
-	    MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding") ==
-		    MHD_YES &&
-	    (!gzip || MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip") ==
-			      MHD_YES))
-		return response;
-	MHD_destroy_response(response);
-	return NULL;
-}
-
 /* Nothing changes during a run: however many ask in it, a scrape is written once. */
 static enum MHD_Result answer_metrics(struct http *http, struct MHD_Connection *connection)
 {
 	enum exposition format = accept_format(request_header(connection, MHD_HTTP_HEADER_ACCEPT));
 	bool gzip = accept_gzip(request_header(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING));
-	struct MHD_Response **fresh = &http->fresh[format][gzip];
+	struct MHD_Response *response = scrapes_response(&http->scrapes, format, gzip);
 
-	if (!*fresh)
-		*fresh = scrape_write(http, format, gzip);
-	if (!*fresh)
+	if (!response)
 		return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory\n",
 				   NULL);
-	return MHD_queue_response(connection, MHD_HTTP_OK, *fresh);
-}
-
-static void forget_fresh(struct http *http)
-{
-	for (int i = 0; i < 4; i++) {
-		struct MHD_Response **fresh = &http->fresh[i / 2][i % 2];
-
-		if (*fresh)
-			MHD_destroy_response(*fresh);
-		*fresh = NULL;
-	}
+	return MHD_queue_response(connection, MHD_HTTP_OK, response);
 }
 
 /* Strings of JSON (RFC 8259, section 7) from texts without control characters. */
@@ -306,39 +173,61 @@ static int open_listener(const struct config_listen *config)
 	return fd;
 }
 
+static int watch(struct http *http, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+
+	return epoll_ctl(http->fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+/* One descriptor for all that http_run() may be due for. */
+static int open_fds(struct http *http)
+{
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	int err;
+
+	http->fd = epoll_create1(EPOLL_CLOEXEC);
+	http->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (http->fd < 0 || http->timer < 0 || !info)
+		return info ? -errno : -ENOMEM;
+	err = watch(http, info->epoll_fd);
+	return err ? err : watch(http, http->timer);
+}
+
 int http_open(const struct config_listen *config, const struct http_source *source,
 	      struct http **ret)
 {
 	int listener = open_listener(config);
-	const union MHD_DaemonInfo *info;
 	struct http *http;
+	int err;
 
 	if (listener < 0)
 		return listener;
 	http = calloc(1, sizeof(*http));
-	if (!http)
-		goto fail;
+	if (!http) {
+		close(listener);
+		return -ENOMEM;
+	}
 	http->source = *source;
-	http->listener = listener;
+	http->scrapes = (struct scrapes){ .series = source->series,
+					  .collect = source->collect,
+					  .context = source->context };
+	http->fd = http->timer = -1;
 	http->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL, 0, NULL, NULL, handle, http, MHD_OPTION_LISTEN_SOCKET, listener,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_LIMIT,
 		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		CONNECTION_MEMORY, MHD_OPTION_END);
 	if (!http->daemon)
-		goto fail;
-	info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-	if (!info) {
+		close(listener);
+	err = http->daemon ? open_fds(http) : -ENOMEM;
+	if (err) {
 		http_close(http);
-		return -ENOMEM;
+		return err;
 	}
-	http->fd = info->epoll_fd;
 	*ret = http;
 	return 0;
-fail:
-	free(http);
-	close(listener);
-	return -ENOMEM;
 }
 
 /* Stopping the daemon closes its listener and frees the bodies. */
@@ -346,7 +235,12 @@ void http_close(struct http *http)
 {
 	if (!http)
 		return;
-	MHD_stop_daemon(http->daemon);
+	if (http->daemon)
+		MHD_stop_daemon(http->daemon);
+	if (http->timer >= 0)
+		close(http->timer);
+	if (http->fd >= 0)
+		close(http->fd);
 	free(http);
 }
 
@@ -355,21 +249,37 @@ int http_fd(const struct http *http)
 	return http->fd;
 }
 
-int http_timeout(const struct http *http)
+/* Milliseconds until the daemon is due, 0 for now; false: it waits for its sockets only. */
+static bool find_due(const struct http *http, uint64_t *ret_ms)
 {
 	MHD_UNSIGNED_LONG_LONG timeout;
 
 	if (MHD_get_timeout(http->daemon, &timeout) != MHD_YES)
-		return -1;
-	return timeout > INT_MAX ? INT_MAX : (int)timeout;
+		return false;
+	*ret_ms = timeout;
+	return true;
+}
+
+/* Setting the timer also takes back that it was readable. All zero disarms it. */
+static void set_timer(struct http *http)
+{
+	struct itimerspec spec = { 0 };
+	uint64_t ms;
+
+	if (find_due(http, &ms)) {
+		spec.it_value.tv_sec = (time_t)(ms / 1000);
+		spec.it_value.tv_nsec = (long)(ms % 1000 * NSEC_PER_MSEC) + 1;
+	}
+	timerfd_settime(http->timer, 0, &spec, NULL);
 }
 
 void http_run(struct http *http)
 {
-	uint64_t end = clock_now() + RUN_NS;
+	uint64_t end = clock_now() + RUN_NS, ms;
 
 	do
 		MHD_run(http->daemon);
-	while (http_timeout(http) == 0 && clock_now() < end);
-	forget_fresh(http);
+	while (find_due(http, &ms) && ms == 0 && clock_now() < end);
+	scrapes_forget(&http->scrapes);
+	set_timer(http);
 }

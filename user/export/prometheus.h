@@ -3,7 +3,7 @@
  * The HTTP endpoint: GET /metrics and GET /health. It lives on the caller's event loop and never
  * waits: a scrape is written out at once and sent as fast as its reader takes it.
  *
- *	poll http_fd() for reading, at most http_timeout() ms, then http_run(); again
+ *	http_fd() is readable -> http_run(), again and again
  */
 #ifndef ONLOOKER_PROMETHEUS_H
 #define ONLOOKER_PROMETHEUS_H
@@ -33,11 +33,8 @@ int http_open(const struct config_listen *listen, const struct http_source *sour
 	      struct http **ret);
 void http_close(struct http *http);
 
-/* Readable when http_run() has something to do. */
+/* Readable, level-triggered, whenever http_run() has something to do, also when a time is over. */
 int http_fd(const struct http *http);
-
-/* Milliseconds after which http_run() is due though nothing is readable; -1: none. */
-int http_timeout(const struct http *http);
 
 /* Does what can be done without waiting, for some 2 ms plus the writing out of a scrape. */
 void http_run(struct http *http);

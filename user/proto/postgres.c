@@ -357,7 +357,7 @@ static void init(void *memory, bool midway)
 {
 	struct pg_state *state = memory;
 
-	state->in_step = !midway;
+	state->in_step = midway ? 0 : PG_IN_STEP;
 }
 
 static enum parse_status parse(void *memory, enum lane lane, struct bytes in,
@@ -368,7 +368,7 @@ static enum parse_status parse(void *memory, enum lane lane, struct bytes in,
 	if (lane == LANE_RESPONSE)
 		return pg_parse_response(state, in, expect, used, out);
 	/* In mid-life nothing but the first byte tells a startup packet from a message. */
-	if (!state->in_step && !state->started && in.size && in.data[0])
+	if (state->in_step < PG_IN_STEP && !state->started && in.size && in.data[0])
 		state->started = true;
 	return pg_parse_request(state, in, used, out);
 }

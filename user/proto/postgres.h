@@ -34,6 +34,7 @@
 #define PG_TEXT 16384 /* so much of a statement's text is read */
 #define PG_SCRIPT 256 /* verbs of one text that are remembered */
 #define PG_PORTALS 32
+#define PG_IN_STEP 2 /* after so many groups no answer to what was not seen is to come */
 
 #define PG_PROTOCOL_3 3 /* upper half of the version */
 #define PG_CANCEL 80877102u
@@ -91,7 +92,7 @@ struct pg_state {
 	uint8_t pending;    /* type of the answer whose last bytes were skipped to, else 0 */
 	uint16_t operation; /* its tag's name */
 	uint8_t status;	    /* its transaction status */
-	bool in_step;	    /* no answer to what was not seen is still to come */
+	uint8_t in_step;    /* groups answered since the last answer to what was not seen */
 	bool skipping;	    /* an error: what was sent before the next Sync is not executed */
 	bool failed;	    /* the Query waiting has had its error */
 	bool copying;	    /* COPY from the client is under way for the oldest request */

@@ -69,7 +69,7 @@ static enum parse_status act(struct message *out, unsigned int action)
 /* An answer to something else than what waits: to what was sent before we came, or all is lost. */
 static enum parse_status mismatch(const struct pg_state *state)
 {
-	return state->in_step ? PARSE_LOST : PARSE_SKIP;
+	return state->in_step == PG_IN_STEP ? PARSE_LOST : PARSE_SKIP;
 }
 
 /* ---- errors ---- */
@@ -152,7 +152,7 @@ static enum parse_status act_ready(struct pg_state *state, const struct pg_note 
 	if (note->kind == PG_QUERY && note->once && !expect->counted && !failed)
 		action |= MESSAGE_COUNT;
 	state->failed = state->copying = state->skipping = false;
-	state->in_step = true;
+	state->in_step += state->in_step < PG_IN_STEP;
 	out->session = state->status == 'I' ? SESSION_IDLE : SESSION_TRANSACTION;
 	return act(out, action);
 }
@@ -192,6 +192,8 @@ static enum parse_status act_copy(struct pg_state *state, const struct pg_note *
 /* Nobody waits for this answer: it is passed over, but what it says of the session holds. */
 static enum parse_status act_unknown(struct pg_state *state, uint8_t type, struct message *out)
 {
+	if (state->in_step < PG_IN_STEP)
+		state->in_step = 0;
 	if (type != 'Z')
 		return PARSE_SKIP;
 	state->skipping = state->copying = state->failed = false;
@@ -303,6 +305,7 @@ static bool note_answer(struct pg_state *state, struct bytes in, uint32_t size)
 enum parse_status pg_parse_response(struct pg_state *state, struct bytes in,
 				    const struct expect *expect, size_t *used, struct message *out)
 {
+	bool wait = !expect->waiting && !expect->late && state->in_step == PG_IN_STEP;
 	uint8_t type = state->pending;
 	uint32_t size;
 
@@ -317,7 +320,7 @@ enum parse_status pg_parse_response(struct pg_state *state, struct bytes in,
 	type = in.data[0];
 	if (expect->waiting && pg_note_unpack(expect->tag).kind == PG_NEGOTIATE && type != 'E')
 		return negotiate(in, used, out);
-	if (!state->started && !expect->waiting && !expect->late)
+	if (!state->started && wait)
 		return PARSE_WAIT; /* may be the one byte that answers an SSLRequest */
 	if (in.size < PG_HEADER)
 		return is_idle_talk(type) || strchr("123nsIZTCEGW", type) ? PARSE_NEED_MORE :
@@ -327,7 +330,7 @@ enum parse_status pg_parse_response(struct pg_state *state, struct bytes in,
 	size = pg_get32(in.data + 1);
 	if (!acts(type, size) || size > PG_LONGEST)
 		return PARSE_LOST;
-	if (!expect->waiting && !expect->late)
+	if (wait)
 		return PARSE_WAIT;
 	if (!note_answer(state, in, size))
 		return PARSE_NEED_MORE;

@@ -104,13 +104,17 @@ static void read_target(struct reader *reader)
 /* CommandComplete's tag, which Close's target could look like: words in upper case, numbers. */
 static bool is_tag(struct bytes body)
 {
+	bool number = false;
 	size_t i = 0;
 
-	while (i < body.size &&
-	       ((body.data[i] >= 'A' && body.data[i] <= 'Z') || body.data[i] == '_' ||
-		body.data[i] == ' ' || (i > 1 && body.data[i] >= '0' && body.data[i] <= '9')))
-		i++;
-	return i > 1 && i + 1 == body.size && body.data[i] == '\0';
+	for (; i < body.size && body.data[i] != '\0'; i++) {
+		uint8_t c = body.data[i];
+
+		if (c >= '0' && c <= '9' ? !number : (c < 'A' || c > 'Z') && c != '_' && c != ' ')
+			return false;
+		number = c == ' ' || (number && c <= '9');
+	}
+	return i > 1 && i + 1 == body.size;
 }
 
 static void read_request(struct reader *reader, uint8_t type)

@@ -19,7 +19,7 @@ int resp_length(struct bytes in, size_t *used, int64_t *length)
 		digits = i;
 		for (; i < in.size && in.data[i] >= '0' && in.data[i] <= '9'; i++) {
 			value = value * 10 + (in.data[i] - '0');
-			if (value > RESP_LENGTH_MAX)
+			if (value > RESP_LENGTH_MAX || i == RESP_HEADER)
 				return -1;
 		}
 		if (i < in.size && (i == digits || (in.data[digits] == '0' && i - digits > 1)))

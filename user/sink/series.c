@@ -237,18 +237,13 @@ void series_add(struct series_set *set, const struct series_key *key, uint64_t n
 		series->count += n;
 }
 
+/* A key that stands in `other` stays there until none of the metric does: see has_room(). */
 void series_move(struct series_set *set, const struct series_key *key, int64_t delta)
 {
 	struct metric *metric = &set->metrics[key->metric];
-	bool away = false;
-	struct series *series = find(set, key);
+	bool away;
+	struct series *series = get(set, key, &away);
 
-	if (!series && delta < 0) {
-		away = true;
-		series = find_other(set, key);
-	} else if (!series) {
-		series = get(set, key, &away);
-	}
 	metric->dropped += away && delta > 0;
 	if (away)
 		metric->away += delta;

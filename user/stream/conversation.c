@@ -12,7 +12,7 @@
 #define MIDWAY_TRIES 64
 #define CERTAIN 50 /* detect(): from here on it is believed */
 #define WAIT_BYTES (256 * 1024)
-#define STILL_STEPS (1 << 20) /* steps without a byte consumed: more is a parser going in circles */
+#define STILL_STEPS (1 << 20) /* without a byte consumed: more is a parser going in circles */
 
 static struct protocol_counts *counts(struct conversation *c, struct pipeline *p)
 {
@@ -361,6 +361,7 @@ static void run_speaking(struct conversation *c, struct pipeline *p, unsigned in
 		if (skipping(flow))
 			break;
 	}
+	c->late = false; /* was said of what was at hand */
 }
 
 static void run(struct conversation *c, struct pipeline *p, unsigned int direction)
@@ -487,7 +488,6 @@ static void run_late(struct conversation *c, struct pipeline *p)
 	c->late = true;
 	c->waiting_since = 0;
 	run_speaking(c, p, response);
-	c->late = false;
 	if (c->phase != PHASE_DEAF && !flow_keep(&c->flows[response], &p->memory))
 		become_midway(c, p);
 }
@@ -555,8 +555,7 @@ static void decide(struct conversation *c, struct pipeline *p, uint64_t now)
 		if (since && since + PATIENCE_NS <= now)
 			take_ahead(c, p, i, true);
 	}
-	if (c->phase == PHASE_SPEAKING && c->waiting_since &&
-	    c->waiting_since + PATIENCE_NS <= now)
+	if (c->phase == PHASE_SPEAKING && c->waiting_since && c->waiting_since + PATIENCE_NS <= now)
 		run_late(c, p);
 	session_update(c, p);
 	if (!c->waiting_since && !c->flows[0].ahead_since && !c->flows[1].ahead_since)

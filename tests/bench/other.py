@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs whose traffic is none of the observer's business.
+
+other.py bulk SECONDS               bytes per second from one socket to another
+other.py ping SECONDS               messages of 100 bytes per second, there and back
+other.py memcached SECONDS PORT     gets per second
+other.py build                      compiles some files; prints how many a second
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# No bytes that any text protocol begins with.
+MESSAGE = bytes(range(128, 228))
+
+
+def pair():
+    """Two ends of a TCP connection over loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        return client, server.accept()[0]
+
+
+def in_child(function, *args):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            function(*args)
+        finally:
+            os._exit(0)
+    return pid
+
+
+def send_all(end):
+    chunk = os.urandom(64) * 4096
+    try:
+        while True:
+            end.sendall(chunk)
+    except OSError:
+        pass
+
+
+def echo(end):
+    while True:
+        data = end.recv(4096)
+        if not data:
+            return
+        end.sendall(data)
+
+
+def bulk(seconds):
+    near, far = pair()
+    child = in_child(send_all, far)
+    far.close()
+    room = bytearray(1 << 18)
+    moved, begin = 0, time.monotonic()
+    while time.monotonic() - begin < seconds:
+        moved += near.recv_into(room)
+    near.close()
+    rate = moved / (time.monotonic() - begin)
+    os.waitpid(child, 0)
+    return rate
+
+
+def ask(end, question, seconds):
+    """Questions a second whose answers are one read long."""
+    asked, begin = 0, time.monotonic()
+    while time.monotonic() - begin < seconds:
+        end.sendall(question)
+        end.recv(4096)
+        asked += 1
+    return asked / (time.monotonic() - begin)
+
+
+def ping(seconds):
+    near, far = pair()
+
+    def child_echo():
+        near.close()
+        echo(far)
+
+    child = in_child(child_echo)
+    far.close()
+    rate = ask(near, MESSAGE, seconds)
+    near.close()
+    os.waitpid(child, 0)
+    return rate
+
+
+def memcached(seconds, port):
+    with socket.create_connection(("127.0.0.1", port)) as end:
+        end.sendall(b"set key 0 0 100\r\n" + b"v" * 100 + b"\r\n")
+        end.recv(4096)
+        return ask(end, b"get key\r\n", seconds)
+
+
+def build():
+    """Two compilers at a time."""
+    files = sorted(ROOT.glob("user/proto/*.c")) + sorted(ROOT.glob("user/util/*.c"))
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
+
+        def compile_one(file):
+            flags = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-Iinclude", "-Iuser"]
+            out = Path(folder) / f"{file.stem}.o"
+            subprocess.run(["gcc", *flags, "-c", file, "-o", out], check=True, cwd=ROOT)
+
+        begin = time.monotonic()
+        list(pool.map(compile_one, files))
+        return len(files) / (time.monotonic() - begin)
+
+
+def main():
+    what, *numbers = sys.argv[1:]
+    functions = {"bulk": bulk, "ping": ping, "memcached": memcached, "build": build}
+    arguments = [float(numbers[0])] if numbers else []
+    arguments += [int(number) for number in numbers[1:]]
+    print(functions[what](*arguments))
+
+
+if __name__ == "__main__":
+    main()

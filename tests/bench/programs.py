@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The time that the BPF programs take, by the kernel's own statistics."""
+
+from statistics import median
+
+from report import Row, spread
+from watchers import PLACES, Empty, Statistics, Watching, program_times
+
+SECTION = "BPF time per call"
+LOADS = ("redis-set", "redis-set-p16", "nginx", "pgbench-simple")
+
+
+def _run(watcher, site, load, seconds):
+    """(runs, nanoseconds) of each program during the load."""
+    with watcher as watching:
+        before = program_times(watching.process.pid)
+        load.run(site, seconds)
+        after = program_times(watching.process.pid)
+    return {
+        name: (after[name][0] - before[name][0], after[name][1] - before[name][1])
+        for name in after
+    }
+
+
+def _mean(times, names=None):
+    chosen = [value for name, value in times.items() if names is None or name in names]
+    runs = sum(value[0] for value in chosen)
+    return sum(value[1] for value in chosen) / runs if runs else 0
+
+
+def _io_programs(times):
+    """Of the observer's programs those that see bytes move."""
+    return {name for name in times if name.startswith(("tracepoint_", "fexit_"))}
+
+
+def measure(report, site, loads, backend, rounds, seconds):
+    for load in loads:
+        print(f"{load.name}: {load.text(seconds)}", flush=True)
+        load.calibrate(site, seconds)
+        means, by_program = {"empty": [], "copy": [], "observer": []}, {}
+        with Statistics():
+            for _ in range(rounds):
+                for kind in PLACES and ("empty", "copy"):
+                    means[kind].append(_mean(_run(Empty(backend, kind), site, load, seconds)))
+                times = _run(Watching(site), site, load, seconds)
+                means["observer"].append(_mean(times, _io_programs(times)))
+                for name, (runs, ns) in times.items():
+                    if runs:
+                        by_program.setdefault(name, []).append(ns / runs)
+        _add(report, load, means, by_program)
+
+
+def _add(report, load, means, by_program):
+    empty, copy = median(means["empty"]), median(means["copy"])
+    ratios = [value / copy for value in means["observer"]]
+    for kind in means:
+        report.add(spread(SECTION, f"{load.name}: {kind}", "ns", means[kind]))
+    for name, values in sorted(by_program.items()):
+        report.add(spread(SECTION, f"{load.name}: {name}", "ns", values))
+    report.add(
+        spread(SECTION, f"{load.name}: observer over empty and copy", "ratio", ratios, "<= 1.5",
+               f"an empty program takes {empty:.0f} ns, one that copies 64 bytes {copy:.0f} ns")
+    )  # fmt: skip
+
+
+__all__ = ["LOADS", "Row", "measure"]

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the loads are run under: nothing, an empty program, the observer."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import beds  # noqa: F401 (sets the path to lib)
+from lib.observer import Observer, binary
+from lib.process import free_port
+
+# By backend of the observer: the programs of empty.bpf.c at the same places.
+PLACES = {"tracepoint": ("send", "recv"), "fexit": ("sendmsg", "recvmsg")}
+
+
+class Nothing:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+class Empty:
+    """`kind` empty or copy: the programs of that name, attached."""
+
+    def __init__(self, backend, kind="empty"):
+        folder = Path(binary()).parent / "bench"
+        self.command = [folder / "empty", folder / "empty.bpf.o"]
+        self.command += [f"{kind}_{place}" for place in PLACES[backend]]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout.readline() == "ready\n", self.command
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+class Watching:
+    """The observer, on the bed's cgroup; `more` is added to its configuration."""
+
+    def __init__(self, site, more=None):
+        self.site = site
+        self.config = site.bed.watch() | (more or {})
+
+    def __enter__(self):
+        self.observer = Observer(self.site.folder, free_port(), self.config)
+        self.process = self.observer.process
+        return self
+
+    def __exit__(self, *_):
+        self.observer.stop()
+
+
+def backend_of(site):
+    """How the observer attaches here."""
+    with Watching(site) as watching:
+        scrape = watching.observer.scrape()
+        return next(labels["name"] for labels, _ in scrape.select("onlooker_backend"))
+
+
+def program_times(pid):
+    """Of the BPF programs that the process holds, by name: (runs, nanoseconds)."""
+    found = {}
+    folder = Path(f"/proc/{pid}/fdinfo")
+    for name in os.listdir(folder):
+        try:
+            lines = (folder / name).read_text().splitlines()
+        except OSError:
+            continue
+        fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        if "run_cnt" in fields:
+            number = int(fields["prog_id"])
+            found[number] = (int(fields["run_cnt"]), int(fields["run_time_ns"]))
+    return {_program_name(number): value for number, value in found.items()}
+
+
+_names = {}
+
+
+def _program_name(number):
+    if number not in _names:
+        out = subprocess.run(
+            ["bpftool", "prog", "show", "id", str(number), "--json"],
+            check=True, capture_output=True, text=True,
+            env=os.environ | {"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
+        ).stdout  # fmt: skip
+        _names[number] = json.loads(out)["name"]
+    return _names[number]
+
+
+class Statistics:
+    """The kernel keeps time of BPF programs within."""
+
+    PATH = Path("/proc/sys/kernel/bpf_stats_enabled")
+
+    def __enter__(self):
+        self.before = self.PATH.read_text()
+        self.PATH.write_text("1")
+
+    def __exit__(self, *_):
+        self.PATH.write_text(self.before)
