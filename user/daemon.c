@@ -177,11 +177,14 @@ static void on_http(void *context)
 	http_run(daemon->http);
 }
 
-static void on_http_beat(void *context)
+static bool healthy(void *context, char reason[HTTP_REASON_SIZE])
 {
 	struct daemon *daemon = context;
 
-	http_run(daemon->http);
+	if (observer_keeps_up(daemon->observer))
+		return true;
+	snprintf(reason, HTTP_REASON_SIZE, "records come in faster than they are read");
+	return false;
 }
 
 static void collect(void *context, struct self_writer *writer)
@@ -196,6 +199,7 @@ static int open_endpoint(struct daemon *daemon, char *error, size_t size)
 	struct http_source source = {
 		.series = metrics_series(daemon->metrics),
 		.collect = collect,
+		.healthy = healthy,
 		.context = daemon,
 	};
 	int result = http_open(&daemon->config.listen, &source, &daemon->http);
@@ -228,7 +232,7 @@ static int add_sources(struct daemon *daemon)
 	const struct loop_source sources[] = {
 		{ daemon->signals, daemon, on_signal, NULL, false },
 		{ observer_fd(daemon->observer), daemon, on_records, on_beat, true },
-		{ http_fd(daemon->http), daemon, on_http, on_http_beat, false },
+		{ http_fd(daemon->http), daemon, on_http, NULL, false },
 	};
 	int error = loop_new(&daemon->loop);
 

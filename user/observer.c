@@ -10,6 +10,7 @@
 #include "util/clock.h"
 
 #define TICK_NS (100 * NSEC_PER_MSEC)
+#define BEHIND_NS (10 * NSEC_PER_SEC)
 
 struct observer {
 	struct capture *capture;
@@ -19,6 +20,7 @@ struct observer {
 	struct pipeline pipeline;
 	struct connections *connections;
 	uint64_t ticked;
+	uint64_t drained; /* when the ring was last found empty, ns */
 };
 
 /* ---- what the kernel side and the table of connections ask ---- */
@@ -114,6 +116,7 @@ int observer_new(const struct config *config, struct observer **ret, char *error
 		return result;
 	pipeline_init(&observer->pipeline, config->limits.open_requests,
 		      config->limits.memory_bytes);
+	observer->drained = clock_now();
 	result = start(observer, config, error, size);
 	if (result)
 		observer_free(observer);
@@ -165,10 +168,17 @@ bool observer_step(struct observer *observer, uint64_t budget)
 	uint64_t now = clock_now();
 	bool more = capture_consume(observer->capture, budget);
 
+	if (!more)
+		observer->drained = now;
 	/* Time may only pass for those whose records, up to now, have been read. */
 	if (!more && now - observer->ticked >= TICK_NS)
 		tick(observer, now);
 	return more;
+}
+
+bool observer_keeps_up(const struct observer *observer)
+{
+	return clock_now() - observer->drained < BEHIND_NS;
 }
 
 const char *observer_backend(const struct observer *observer)

@@ -45,6 +45,9 @@ int observer_fd(const struct observer *observer);
  */
 bool observer_step(struct observer *observer, uint64_t budget);
 
+/* Whether all that came in was read at some moment of the last ten seconds. */
+bool observer_keeps_up(const struct observer *observer);
+
 const char *observer_backend(const struct observer *observer);
 const struct identities *observer_identities(const struct observer *observer);
 struct observer_counts observer_counts(const struct observer *observer);

@@ -87,7 +87,7 @@ def _read_iperf3(out, _):
     return Run(json.loads(out)["end"]["sum_received"]["bits_per_second"] / 8)
 
 
-def _redis(port, name, test, clients, depth, **options):
+def redis_load(port, name, test, clients, depth, **options):
     load = Load(
         name,
         ["redis-benchmark", "-p", port, "-t", test, "-c", clients, "-P", depth, "-n", "{count}",
@@ -100,11 +100,11 @@ def _redis(port, name, test, clients, depth, **options):
 
 def _redis_loads(site):
     port = site.redis.port
-    yield _redis(port, "redis-set", "set", 20, 1)
-    yield _redis(port, "redis-get", "get", 20, 1)
-    yield _redis(port, "redis-get-c1", "get", 1, 1)
-    yield _redis(port, "redis-set-p16", "set", 20, 16)
-    yield _redis(port, "redis-set-p128", "set", 20, 128)
+    yield redis_load(port, "redis-set", "set", 20, 1)
+    yield redis_load(port, "redis-get", "get", 20, 1)
+    yield redis_load(port, "redis-get-c1", "get", 1, 1)
+    yield redis_load(port, "redis-set-p16", "set", 20, 16)
+    yield redis_load(port, "redis-set-p128", "set", 20, 128)
 
 
 def _wrk(name, port, connections, path, goal=0.95, **options):
@@ -170,7 +170,7 @@ def _other_loads(site):
 
 def _unwatched_loads(site):
     """A server and a client that no rule includes: what the rest of the node pays."""
-    load = _redis(site.unwatched.port, "unwatched-redis-set", "set", 20, 1)
+    load = redis_load(site.unwatched.port, "unwatched-redis-set", "set", 20, 1)
     load.watched, load.goal, load.metric = False, 0.99, ""
     yield load
 

@@ -3,8 +3,8 @@
 
 from statistics import median
 
-from report import Row, spread
-from watchers import PLACES, Empty, Statistics, Watching, program_times
+from report import spread
+from watchers import Empty, Statistics, Watching, program_times
 
 SECTION = "BPF time per call"
 LOADS = ("redis-set", "redis-set-p16", "nginx", "pgbench-simple")
@@ -40,7 +40,7 @@ def measure(report, site, loads, backend, rounds, seconds):
         means, by_program = {"empty": [], "copy": [], "observer": []}, {}
         with Statistics():
             for _ in range(rounds):
-                for kind in PLACES and ("empty", "copy"):
+                for kind in ("empty", "copy"):
                     means[kind].append(_mean(_run(Empty(backend, kind), site, load, seconds)))
                 times = _run(Watching(site), site, load, seconds)
                 means["observer"].append(_mean(times, _io_programs(times)))
@@ -61,6 +61,3 @@ def _add(report, load, means, by_program):
         spread(SECTION, f"{load.name}: observer over empty and copy", "ratio", ratios, "<= 1.5",
                f"an empty program takes {empty:.0f} ns, one that copies 64 bytes {copy:.0f} ns")
     )  # fmt: skip
-
-
-__all__ = ["LOADS", "Row", "measure"]

@@ -28,7 +28,6 @@ def watched_run(site, load, seconds, more=None):
         before = watching.observer.scrape()
         run = load.run(site, seconds)
         delta = Delta(before, watching.observer.settle())
-    # The processor time began before the load did, and Delta leaves gauges as they are.
     return run, Watched(load, run, delta)
 
 

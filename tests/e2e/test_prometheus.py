@@ -32,6 +32,7 @@ class Prometheus:
             "prometheus",
             ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={bed.folder}/tsdb",
              f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"],
+            watched=False,
         )  # fmt: skip
         self.process.wait_for(lambda: accepts(self.port))
 

@@ -98,7 +98,8 @@ static void test_streams(void **state)
 {
 	(void)state;
 	expect(monitor, "MONITOR ok 0 -\nPING ok 0 -\nRESET ok 0 -\nGET ok 0 - hits=1 misses=0\n");
-	expect(replica, "PING ok 0 -\nREPLCONF ok 0 -\nPSYNC ok 0 -\n");
+	expect(replica, "PING ok 0 -\nREPLCONF ok 0 -\nPSYNC ok 0 -\nREPLCONF ok 0 -\n"
+			"REPLCONF ok 0 -\n");
 	expect(old_replica, "PSYNC error 0 -\nSYNC ok 0 -\n");
 }
 

@@ -24,14 +24,15 @@ static enum parse_status parse(void *state, enum lane lane, struct bytes in,
 			       const struct expect *expect, size_t *used, struct message *out)
 {
 	struct redis *redis = state;
+	enum parse_status status;
 
 	if (lane == LANE_RESPONSE)
 		return redis_response_parse(redis, in, expect, used, out);
-	if (redis->response.silent) {
-		*used = REDIS_FOREVER;
+	status = redis_request_parse(&redis->request, in, used, out);
+	/* Once the replication stream has begun nothing is answered any more. */
+	if (redis->response.silent && status == PARSE_MESSAGE && !out->action)
 		return PARSE_SKIP;
-	}
-	return redis_request_parse(&redis->request, in, used, out);
+	return status;
 }
 
 const struct protocol redis_protocol = {

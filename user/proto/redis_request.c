@@ -88,12 +88,10 @@ static enum parse_status report(struct redis_request *request, struct message *o
 	int64_t arguments = request->words - 1;
 	bool silent;
 
-	/* A replica's receipts are part of the replication stream and have no answer. */
-	if (command->kind == REDIS_REPLCONF && request->argument[0] == WORD_ACK) {
-		request->words = 0;
-		return PARSE_SKIP;
-	}
 	silent = unanswered(request);
+	/* A replica's receipts have no answer. */
+	if (command->kind == REDIS_REPLCONF && request->argument[0] == WORD_ACK)
+		silent = true;
 	request->words = 0;
 	out->role = MESSAGE_REQUEST;
 	out->operation = command->name;

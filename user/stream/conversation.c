@@ -330,6 +330,8 @@ static bool step(struct conversation *c, struct pipeline *p, unsigned int direct
 		take_message(c, p, direction, &message, whole);
 	if (status == PARSE_SWITCH && c->phase == PHASE_SPEAKING) {
 		c->phase = PHASE_FRESH;
+		c->base = SESSION_NONE;
+		session_set(c, p, SESSION_NONE);
 		c->inside[0] = c->inside[1] = false;
 		pair_forget(&c->pair, &p->outlet);
 		return false;

@@ -132,6 +132,7 @@ def prepared_before(url, count):
         print("prepared", flush=True)
         sys.stdin.readline()
         for i in range(count):
+            await select.fetch(i)
             await select.fetchval(i)
             await insert.fetch(i)
         await connection.close()

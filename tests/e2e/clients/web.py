@@ -280,7 +280,7 @@ def libraries(port, count):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/items/{9000 + i}")
         except urllib.error.HTTPError as error:
-            assert error.code == 404
+            assert (error.code, error.read()) == (404, b'{"detail":"no such item"}')
             error.close()
     connection = http.client.HTTPConnection("127.0.0.1", port)
     for _ in range(count):

@@ -44,8 +44,10 @@ class RedisBook:
         lines = self.command("INFO", section).split("\r\n")
         return dict(line.split(":", 1) for line in lines if ":" in line)
 
-    def commands(self):
-        """Commands since the reset by (operation, status), this INFO included."""
+    def commands(self, unknown=None):
+        """Commands since the reset by (operation, status), this INFO included. Unknown commands
+        and subcommands are booked among the errors only: `unknown` is what they are known to be."""
+        errors = self.info("errorstats").values()
         counts = Counter({("INFO", "ok"): 1})
         for key, text in self.info("commandstats").items():
             name = key.removeprefix("cmdstat_").split("|")[0].upper()
@@ -53,6 +55,8 @@ class RedisBook:
             failed = int(fields["failed_calls"])
             counts[name, "ok"] += int(fields["calls"]) - failed
             counts[name, "error"] += failed + int(fields["rejected_calls"])
+        errors = sum(int(text.removeprefix("count=")) for text in errors)
+        counts[unknown, "error"] += errors - sum(n for (_, s), n in counts.items() if s == "error")
         return +counts
 
     def close(self):

@@ -46,15 +46,16 @@ def accepts(port, host="127.0.0.1"):
 
 
 class Process:
-    """A program in the group, with a log of its own; also a context manager."""
+    """A program in the group (unless not to be watched), with a log of its own; also a context
+    manager."""
 
     def __init__(self, bed, name, command, env=None, cwd=None, end=signal.SIGTERM,
-                 stdin=False):  # fmt: skip
+                 stdin=False, watched=True):  # fmt: skip
         self.end = end
         self.log_path = bed.folder / f"{name}.log"
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                bed.group.command(command),
+                bed.group.command(command) if watched else [str(word) for word in command],
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the cost of an exchange grows with connections, series and processes."""
+
+import resource
+import sys
+from contextlib import nullcontext
+
+from beds import HERE
+from footprint import client
+from lib.metrics import Delta
+from loads import REDIS, Load, Run, redis_load
+from report import spread
+from watchers import Watching
+
+SECTION = "Growth"
+ROUNDS = 3
+LIMITS = {"limits": {"endpoint_limit": 10000, "series": 100000}}
+
+
+def _measure(report, site, load, seconds, name, beside=nullcontext):
+    """Rows of the observer's processor time for a load and of what the load kept, while `beside`
+    goes on."""
+    print(f"{name}: {load.text(seconds)}", flush=True)
+    kept, costs, series = [], [], 0
+    with beside():
+        load.calibrate(site, seconds)
+    for _ in range(ROUNDS):
+        with beside():
+            without = load.run(site, seconds)
+        with Watching(site, LIMITS) as watching, beside():
+            before = watching.observer.settle()
+            run = load.run(site, seconds)
+            after = watching.observer.settle()
+        delta = Delta(before, after)
+        series = after.total("onlooker_series")
+        kept.append(run.rate / without.rate)
+        costs.append(delta.total("process_cpu_seconds_total") / delta.total(load.metric) * 1e6)
+    note = f"{series:.0f} series"
+    report.add(spread(SECTION, name, "s per million exchanges", costs, note=note))
+    report.add(spread(SECTION, name, "of the throughput", kept, command=load.text(seconds)))
+
+
+def connections(report, site, seconds):
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for number in (1, 10, 100, 1000, 10000):
+        if number * 1.2 < most:
+            load = redis_load(site.redis.port, "growth", "get", number, 1)
+            _measure(report, site, load, seconds, f"{number} connections")
+
+
+def series(report, site, seconds):
+    """A label set of a histogram is many lines, but one series of ours."""
+    load = redis_load(site.redis.port, "growth", "get", 20, 1)
+    for number in (10, 100, 1000, 10000):
+
+        def beside(number=number):
+            return client(site, 1, number, site.nginx.port, site.redis.port)
+
+        _measure(report, site, load, seconds, f"{number} routes", beside)
+
+
+def processes(report, site, seconds):
+    """So many clients, each a process of its own with a connection of its own."""
+    for number in (1, 10, 50, 200):
+        command = [sys.executable, HERE / "crowd.py", number, "{seconds}", site.redis.port]
+        load = Load("growth", command, lambda out, _: Run(float(out)), 0, "commands/s", REDIS)
+        _measure(report, site, load, seconds, f"{number} processes")
+
+
+def measure(report, site, seconds):
+    connections(report, site, seconds)
+    series(report, site, seconds)
+    processes(report, site, seconds)
