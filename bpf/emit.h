@@ -69,7 +69,7 @@ static __always_inline void head_fill(struct event_head *head, u8 kind, u32 slot
  * position_meta: position, and the direction and the reason why want is less than moved.
  */
 __attribute__((noinline)) int emit_data(u64 buffer, u64 moved_want, u64 slot_generation,
-					u64 position_meta, u64 arrival)
+					u64 position_meta, u64 instant)
 {
 	struct event_data *event = NULL;
 	u32 want = LOW(moved_want);
@@ -104,7 +104,7 @@ __attribute__((noinline)) int emit_data(u64 buffer, u64 moved_want, u64 slot_gen
 		  task >> 32);
 	event->head.task = LOW(task);
 	event->head.direction = LOW(position_meta) & 1;
-	event->arrival = arrival;
+	event->instant = instant;
 	event->position = HIGH(position_meta);
 	event->moved = HIGH(moved_want);
 	event->captured = error ? 0 : want;

@@ -17,7 +17,8 @@ static __always_inline u64 process_stamp(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
-	return BPF_CORE_READ(task, group_leader, start_boottime) + BPF_CORE_READ(task, self_exec_id);
+	return BPF_CORE_READ(task, group_leader, start_boottime) +
+	       BPF_CORE_READ(task, self_exec_id);
 }
 
 static __always_inline u64 started_as(struct mm_struct *mm)
@@ -64,7 +65,7 @@ static __always_inline void read_args(struct event_process *event, struct mm_str
 }
 
 /* Tells user space of a process that it has to judge. False where the ring is full. */
-static __noinline bool emit_process(u64 stamp)
+__attribute__((noinline)) int emit_process(u64 stamp)
 {
 	struct event_process *event = ring_reserve(sizeof(*event));
 	struct task_struct *task = (void *)bpf_get_current_task();
@@ -89,7 +90,8 @@ static __noinline bool emit_process(u64 stamp)
 static __always_inline u64 process_bits(u64 stamp, u32 tgid)
 {
 	struct process_key key = { .process = stamp, .tgid = tgid };
-	struct process_watch undecided = { .bits = WATCH_UNDECIDED, .generation = watch.generation };
+	struct process_watch undecided = { .bits = WATCH_UNDECIDED,
+					   .generation = watch.generation };
 	struct process_watch *known = bpf_map_lookup_elem(&processes, &key);
 
 	if (known && known->generation == watch.generation)
@@ -102,7 +104,7 @@ static __always_inline u64 process_bits(u64 stamp, u32 tgid)
 }
 
 /* Takes away the rules that name a port which is neither of these. */
-static __always_inline u64 rules_with_ports(u64 bits, u16 local, u16 remote)
+__attribute__((noinline)) u64 rules_with_ports(u64 bits, u64 local, u64 remote)
 {
 	u64 ported = watch.ported & bits;
 

@@ -11,93 +11,109 @@
 #define MSG_TRUNC 0x20
 #define MSG_ERRQUEUE 0x2000
 #define RCV_SHUTDOWN 1
-#define PIECES 64 /* records for one call */
-#define INT_MAX 0x7fffffff
+#define BUFFERS 256 /* of one call that are looked into */
+#define RECORDS 256 /* for one buffer */
 
 /* A range of one direction, about to be reported. */
 struct range {
 	u64 slot_generation;
-	u64 arrival;
+	u64 instant; /* see struct event_data */
 	u32 position;
 	u32 moved;
 	u32 direction;
-	u32 want;   /* bytes to capture, at most */
-	u32 skip;   /* bytes at the beginning that nobody wants */
+	u32 want; /* bytes to capture, at most */
+	u32 skip; /* bytes at the beginning that nobody wants */
 };
 
 /*
- * The verifier knows nothing of what a global function returns. What a loop hands from one round to
- * the next goes through here, or it would follow every combination of bounds through all rounds.
+ * Global functions of scalars, each verified once by itself. Before 6.3 or so every branch in a
+ * loop that does not leave it makes the verifier follow the rest of the loop anew: the loops below
+ * have none.
  */
-__attribute__((noinline)) u64 unknown(u64 value)
+__attribute__((noinline)) u64 lesser(u64 a, u64 b)
 {
-	asm volatile("" : "+r"(value));
-	return value;
+	return a < b ? a : b;
 }
 
-static __always_inline void range_emit(struct range *range, u64 buffer, u32 size, u32 want,
-				       u32 loss)
+/*
+ * One buffer's part of a stream: whole records, and a last one that says what else was moved.
+ * As emit_data(), but of any size, and the reason is found here.
+ */
+__attribute__((noinline)) int emit_buffer(u64 buffer, u64 moved_want, u64 slot_generation,
+					  u64 position_direction, u64 instant)
 {
-	emit_data(buffer, PACK(size, want), range->slot_generation,
-		  PACK(range->position, loss << 1 | range->direction), range->arrival);
-	range->position += size;
-	range->moved -= size;
-}
+	u32 moved = HIGH(moved_want), want = LOW(moved_want);
+	u32 position = HIGH(position_direction), direction = LOW(position_direction) & 1;
+	u32 loss;
 
-/* Up to one record's worth of the range out of one buffer of `size` bytes. Returns what it took. */
-static __always_inline u32 range_take(struct range *range, u64 buffer, u32 size)
-{
-	u32 want;
-
-	if (size > range->moved)
-		size = range->moved;
-	if (range->skip) {
-		if (size > range->skip)
-			size = range->skip;
-		range->skip -= size;
-		range->position += size;
-		range->moved -= size;
-		return size;
+	if (!moved)
+		return 0;
+	for (int i = 0; i < RECORDS && want > CAPTURE_MOST; i++) {
+		emit_data(buffer, PACK(CAPTURE_MOST, CAPTURE_MOST), slot_generation,
+			  PACK(position, direction), instant);
+		buffer += CAPTURE_MOST;
+		position += CAPTURE_MOST;
+		moved -= CAPTURE_MOST;
+		want -= CAPTURE_MOST;
 	}
-	if (size > CAPTURE_MOST)
-		size = CAPTURE_MOST;
-	want = size < range->want ? size : range->want;
+	/* Too long: the middle by length. What follows a large body lies at the end. */
+	if (want > CAPTURE_MOST) {
+		u32 middle = want - CAPTURE_MOST;
+
+		emit_data(0, PACK(middle, 0), slot_generation,
+			  PACK(position, LOSS_LONG << 1 | direction), instant);
+		buffer += middle;
+		position += middle;
+		moved -= middle;
+		want = CAPTURE_MOST;
+	}
+	loss = want < moved ? LOSS_LIMIT : LOSS_NONE;
+	emit_data(buffer, PACK(moved, want), slot_generation, PACK(position, loss << 1 | direction),
+		  instant);
+	return 0;
+}
+
+static __always_inline void range_emit(struct range *range, u32 size, u32 loss)
+{
+	emit_data(0, PACK(size, 0), range->slot_generation,
+		  PACK(range->position, loss << 1 | range->direction), range->instant);
+}
+
+/* Captures the part of the range that lies in one buffer of `size` bytes. */
+static __always_inline void range_buffer(struct range *range, u64 buffer, u64 size)
+{
+	u32 taken = lesser(size, range->moved);
+	u32 skip = lesser(range->skip, taken);
+	u32 told = taken - skip;
+	u32 want = lesser(range->want, told);
+
+	emit_buffer(buffer + skip, PACK(told, want), range->slot_generation,
+		    PACK(range->position + skip, range->direction), range->instant);
+	range->skip -= skip;
 	range->want -= want;
-	range_emit(range, buffer, size, want, want < size ? LOSS_LIMIT : LOSS_NONE);
-	return size;
+	range->position += taken;
+	range->moved -= taken;
 }
 
 /* Captures from the caller's buffers, in order; what is left at the end goes by length. */
 static __always_inline void range_capture(struct range *range, struct buffers *from)
 {
-	struct iovec piece = { (void *)from->base, range->moved };
-	u32 next = 0, took;
+	struct iovec piece;
 
-	if (from->count)
-		piece.iov_len = 0;
-	for (int i = 0; i < PIECES && range->moved && range->want; i++) {
-		if (!piece.iov_len) {
-			if (next >= from->count)
-				break;
-			if (bpf_probe_read_user(&piece, sizeof(piece),
-						(void *)(from->base + next * sizeof(piece)))) {
-				range_emit(range, 0, range->moved, 0, LOSS_FAULT);
-				return;
-			}
-			next = unknown(next + 1);
-			if (!piece.iov_len)
-				continue;
+	if (!from->count) {
+		range_buffer(range, from->base, range->moved);
+		return;
+	}
+	for (u32 i = 0; i < BUFFERS && i < from->count && range->moved && range->want; i++) {
+		if (bpf_probe_read_user(&piece, sizeof(piece),
+					(void *)(from->base + i * sizeof(piece)))) {
+			range_emit(range, range->moved, LOSS_FAULT);
+			return;
 		}
-		took = range_take(range, (u64)piece.iov_base,
-				  piece.iov_len > INT_MAX ? INT_MAX : piece.iov_len);
-		piece.iov_base = (char *)piece.iov_base + took;
-		piece.iov_len = unknown(piece.iov_len - took);
-		range->moved = unknown(range->moved);
-		range->want = unknown(range->want);
-		range->skip = unknown(range->skip);
+		range_buffer(range, (u64)piece.iov_base, piece.iov_len);
 	}
 	if (range->moved)
-		range_emit(range, 0, range->moved, 0, range->want ? LOSS_LONG : LOSS_LIMIT);
+		range_emit(range, range->moved, range->want ? LOSS_LONG : LOSS_LIMIT);
 }
 
 /*
@@ -123,7 +139,24 @@ static __always_inline bool range_skipped(struct range *range, struct slot *slot
 	return false;
 }
 
-/* Where the range lies in its stream, and when it had arrived. */
+/*
+ * When the newest data came in. TCP notes the microsecond of the newest segment, but also of its own
+ * timers and sends (tcp_mstamp_refresh()), and the tick of the newest data: where the first is later
+ * than the second allows, the tick it is.
+ */
+static __always_inline u64 tcp_arrival(struct tcp_sock *tcp)
+{
+	u64 stamp = tcp->tcp_mstamp * 1000;
+	u32 ticks = (u32)bpf_jiffies64() - tcp->inet_conn.icsk_ack.lrcvtime;
+	u64 by_tick;
+
+	if (ticks < 2)
+		return stamp;
+	by_tick = bpf_ktime_get_ns() - ticks * tick_ns;
+	return stamp > by_tick + 2 * tick_ns ? by_tick : stamp;
+}
+
+/* Where the range lies in its stream, and the instant that event_data tells. */
 static __always_inline void range_place(struct range *range, struct sock *sk, struct conn *conn,
 					u16 family)
 {
@@ -135,7 +168,7 @@ static __always_inline void range_place(struct range *range, struct sock *sk, st
 		range->position = conn->position[range->direction & 1];
 		conn->position[range->direction & 1] = range->position + range->moved;
 		if (range->direction == DIRECTION_RX) {
-			range->arrival = conn->arrival;
+			range->instant = conn->arrival;
 			conn->arrival = 0;
 		}
 		return;
@@ -145,6 +178,9 @@ static __always_inline void range_place(struct range *range, struct sock *sk, st
 		return;
 	if (range->direction == DIRECTION_TX) {
 		range->position = tcp->write_seq - range->moved;
+		/* All is sent: the newest segment left then, before its reader could run. */
+		if (tcp->snd_nxt == tcp->write_seq)
+			range->instant = tcp->tcp_wstamp_ns;
 		return;
 	}
 	end = tcp->copied_seq;
@@ -152,8 +188,7 @@ static __always_inline void range_place(struct range *range, struct sock *sk, st
 	if (sk->__sk_common.skc_flags & SOCK_DONE_BIT && tcp->rcv_nxt == end)
 		end--;
 	range->position = end - range->moved;
-	/* When the newest segment came, in microseconds of the same clock: tcp_mstamp_refresh(). */
-	range->arrival = tcp->tcp_mstamp * 1000;
+	range->instant = tcp_arrival(tcp);
 }
 
 /* The other end of a Unix socket is gone, and all it sent is read. */
@@ -225,16 +260,16 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 	if (range_skipped(&range, slot))
 		return 0;
 	if (direction == DIRECTION_RX && flags & MSG_TRUNC) {
-		range_emit(&range, 0, moved, 0, LOSS_NO_BUFFER);
+		range_emit(&range, moved, LOSS_NO_BUFFER);
 		return 0;
 	}
 	if (!range.want) {
-		range_emit(&range, 0, moved, 0, LOSS_LIMIT);
+		range_emit(&range, moved, LOSS_LIMIT);
 		return 0;
 	}
 	buffers_find(direction, &from);
 	if (from.loss)
-		range_emit(&range, 0, moved, 0, from.loss);
+		range_emit(&range, moved, from.loss);
 	else
 		range_capture(&range, &from);
 	return 0;
@@ -253,8 +288,8 @@ int BPF_PROG(tracepoint_recv, struct sock *sk, int ret, int flags)
 }
 
 /*
- * Data has come in, nobody has read it yet. TCP keeps that time itself; Unix sockets do not. Refused
- * ones are left alone.
+ * Data has come in, nobody has read it yet. TCP keeps that time itself; Unix sockets do not.
+ * Refused ones are left alone.
  */
 SEC("?tp_btf/sk_data_ready")
 int BPF_PROG(tracepoint_ready, struct sock *sk)

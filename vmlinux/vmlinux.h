@@ -169,9 +169,16 @@ struct sock {
 	u8 sk_shutdown;
 };
 
+struct inet_connection_sock {
+	struct {
+		__u32 lrcvtime;
+	} icsk_ack;
+};
+
 struct tcp_sock {
-	__u32 copied_seq, write_seq, rcv_nxt;
-	__u64 tcp_mstamp;
+	struct inet_connection_sock inet_conn;
+	__u32 copied_seq, write_seq, rcv_nxt, snd_nxt;
+	__u64 tcp_mstamp, tcp_wstamp_ns;
 };
 
 struct unix_address {

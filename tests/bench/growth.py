@@ -20,10 +20,10 @@ LIMITS = {"limits": {"endpoint_limit": 10000, "series": 100000}}
 def _measure(report, site, load, seconds, name, beside=nullcontext):
     """Rows of the observer's processor time for a load and of what the load kept, while `beside`
     goes on."""
-    print(f"{name}: {load.text(seconds)}", flush=True)
     kept, costs, series = [], [], 0
     with beside():
         load.calibrate(site, seconds)
+    print(f"{name}: {load.text(seconds)}", flush=True)
     for _ in range(ROUNDS):
         with beside():
             without = load.run(site, seconds)
@@ -44,19 +44,18 @@ def connections(report, site, seconds):
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     for number in (1, 10, 100, 1000, 10000):
         if number * 1.2 < most:
-            load = redis_load(site.redis.port, "growth", "get", number, 1)
+            load = redis_load(site.redis.port, f"{number} connections", "get", number, 1)
             _measure(report, site, load, seconds, f"{number} connections")
 
 
 def series(report, site, seconds):
-    """A label set of a histogram is many lines, but one series of ours."""
     load = redis_load(site.redis.port, "growth", "get", 20, 1)
-    for number in (10, 100, 1000, 10000):
+    for routes in (1, 10, 100, 700):
 
-        def beside(number=number):
-            return client(site, 1, number, site.nginx.port, site.redis.port)
+        def beside(routes=routes):
+            return client(site, 1, routes, site.nginx.port, site.redis.port)
 
-        _measure(report, site, load, seconds, f"{number} routes", beside)
+        _measure(report, site, load, seconds, f"series of {routes} routes", beside)
 
 
 def processes(report, site, seconds):

@@ -129,11 +129,14 @@ def _pgbench(site, name, *flags, **options):
     return Load(name, command, _read_pgbench, 0.97, "transactions/s", DATABASE, **options)
 
 
-def _postgres_loads(site):
-    postgres = site.postgres
+def _pgbench_loads(site):
     yield _pgbench(site, "pgbench-simple", "-S", "-M", "simple")
     yield _pgbench(site, "pgbench-extended", "-S", "-M", "extended")
     yield _pgbench(site, "pgbench-prepared", "-S", "-M", "prepared")
+
+
+def _bulky_loads(site):
+    postgres = site.postgres
     script = site.folder / "rows.sql"
     script.write_text("SELECT n, text FROM many;\n")
     yield _pgbench(site, "select-10000-rows", "-f", script)
@@ -163,8 +166,8 @@ def _other_loads(site):
     yield own("memcached", "memcached", "gets/s", "{seconds}", port)
     load = Load("iperf3", [], _read_iperf3, 0.99, "bytes/s", skip="iperf3 is not installed")
     if shutil.which("iperf3"):
-        load.skip = ""
-        load.command = ["iperf3", "-c", "127.0.0.1", "-p", site.iperf3.port, "-t", "{seconds}", "-J"]
+        flags = ["-p", site.iperf3.port, "-t", "{seconds}", "-J"]
+        load.skip, load.command = "", ["iperf3", "-c", "127.0.0.1", *flags]
     yield load
 
 
@@ -179,7 +182,8 @@ def _unwatched_loads(site):
 FAMILIES = (
     (_redis_loads, "redis-set redis-get redis-get-c1 redis-set-p16 redis-set-p128"),
     (_nginx_loads, "nginx nginx-proxy nginx-sendfile-1m"),
-    (_postgres_loads, "pgbench-simple pgbench-extended pgbench-prepared select-10000-rows copy-out"),
+    (_pgbench_loads, "pgbench-simple pgbench-extended pgbench-prepared"),
+    (_bulky_loads, "select-10000-rows copy-out"),
     (_service_loads, "fastapi-1 fastapi-16 fastapi-64"),
     (_other_loads, "tcp-bulk tcp-ping build memcached iperf3"),
     (_unwatched_loads, "unwatched-redis-set"),

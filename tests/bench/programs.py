@@ -35,8 +35,8 @@ def _io_programs(times):
 
 def measure(report, site, loads, backend, rounds, seconds):
     for load in loads:
-        print(f"{load.name}: {load.text(seconds)}", flush=True)
         load.calibrate(site, seconds)
+        print(f"{load.name}: {load.text(seconds)}", flush=True)
         means, by_program = {"empty": [], "copy": [], "observer": []}, {}
         with Statistics():
             for _ in range(rounds):

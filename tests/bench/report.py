@@ -41,7 +41,9 @@ def digits(value):
         return "-"
     if value == int(value) and abs(value) < 1e6:
         return str(int(value))
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+    if abs(value) < 10:
+        return f"{value:.3f}"
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
 
 
 class Report:

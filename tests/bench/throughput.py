@@ -38,7 +38,6 @@ class Pairs:
         self.load = load
         self.kept, self.empty, self.above = [], [], []
         self.added_us, self.watched, self.rates = [], [], []
-        load.calibrate(site, seconds)
         for number in range(pairs):
             self._round(site, backend, seconds, number % 2 == 1)
 
@@ -81,6 +80,7 @@ def measure(report, site, loads, backend, pairs, seconds):
         if load.skip:
             report.add(Row(SECTION, load.name, "", None, note=f"skipped: {load.skip}"))
             continue
+        load.calibrate(site, seconds)
         print(f"{load.name}: {load.text(seconds)}", flush=True)
         result = Pairs(site, load, backend, pairs, seconds)
         report.add(

@@ -4,7 +4,7 @@
  *
  *	options	1 byte: bit 0: seen from the server's side
  *	seed	2 bytes: of the random splits
- *	records	2 bytes head (bit 15: from the server; the rest: length), then so many bytes
+ *	records	2 bytes head (bit 15: from the server; the rest: length), so many bytes
  *
  * It is run through a conversation whole (a record is one chunk), byte by byte and split at random:
  * the exchanges must be the same up to where the protocol is first lost (from there on boundaries

@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pgwire.h"
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
 
 #include <stdio.h>
+
+#include "pgwire.h"
+
+struct drive pg_drive;
 
 static struct {
 	uint8_t bytes[1 << 18];
@@ -134,4 +142,59 @@ void pg_login(struct drive *drive)
 	pg_put('K', "\0\0\1\2\3\4\5\6", 8);
 	pg_ready('I');
 	pg_send(drive, LANE_RESPONSE);
+}
+
+void pg_one(const char *sql)
+{
+	pg_parse("", sql);
+	pg_bind("", "");
+	pg_describe('P', "");
+	pg_execute("", 0);
+}
+
+void pg_copy_data(void)
+{
+	pg_put('d', "Q\0\0\0\x0dselect 1\0", 14);
+	pg_put('d', "1\t2\n", 4);
+}
+
+uint64_t pg_errors(void)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i <= PROTOCOLS_MAX; i++)
+		sum += pg_drive.pipeline.counts[i].errors + pg_drive.pipeline.counts[i].gaps;
+	return sum;
+}
+
+void pg_check(void (*script)(void), bool sessions, const char *log)
+{
+	for (unsigned int seed = 0; seed < 24; seed++) {
+		enum side side = seed & 1 ? SIDE_SERVER : SIDE_CLIENT;
+		enum drive_split split = seed < 2 ? DRIVE_WHOLE : DRIVE_BYTES;
+
+		drive_open(&pg_drive, side, false, seed < 4 ? split : DRIVE_RANDOM, seed);
+		pg_drive.sessions = sessions;
+		script();
+		assert_int_equal(pg_errors(), 0);
+		drive_close(&pg_drive);
+		/* The first line says which side it is seen from. */
+		assert_string_equal(sessions ? strchr(pg_drive.log, '\n') + 1 : pg_drive.log, log);
+	}
+}
+
+void pg_say(const char *sql)
+{
+	pg_text('Q', sql);
+	pg_send(&pg_drive, LANE_REQUEST);
+}
+
+void pg_client(void)
+{
+	pg_send(&pg_drive, LANE_REQUEST);
+}
+
+void pg_server(void)
+{
+	pg_send(&pg_drive, LANE_RESPONSE);
 }

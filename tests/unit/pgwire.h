@@ -30,4 +30,26 @@ void pg_send(struct drive *drive, enum lane lane);
 /* A startup up to the first ReadyForQuery, both lanes. */
 void pg_login(struct drive *drive);
 
+/* ---- scripts: they play on pg_drive ---- */
+
+extern struct drive pg_drive;
+
+/* Sends what was put, as the client or the server; or a Query of its own. */
+void pg_client(void);
+void pg_server(void);
+void pg_say(const char *sql);
+
+/* Puts all that executes a statement but Sync; CopyData of both ends. */
+void pg_one(const char *sql);
+void pg_copy_data(void);
+
+/* What was lost: messages not understood, bytes not seen. */
+uint64_t pg_errors(void);
+
+/*
+ * The script leaves this log (with the sessions, less the first line) without an error, however its
+ * bytes are split, and seen from either end.
+ */
+void pg_check(void (*script)(void), bool sessions, const char *log);
+
 #endif

@@ -13,6 +13,7 @@
 extern const struct protocol postgres_protocol;
 
 #define SURE 50
+#define LONG "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static int detect(const char *data, size_t size, enum lane lane, bool midway)
 {
@@ -58,9 +59,7 @@ static void test_client(void **state)
 	assert_true(CLIENT("E\0\0\0\x0bp1\0\0\0\0\x0aS\0\0\0\4") >= SURE);
 	assert_true(CLIENT("C\0\0\0\x09SC_1\0") >= SURE);
 	assert_int_equal(CLIENT("Q\0\0\0"), -EAGAIN);
-	assert_true(
-		CLIENT("Q\0\1\0\0select aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa") >=
-		SURE);
+	assert_true(CLIENT("Q\0\1\0\0select " LONG) >= SURE);
 	/* no good place to begin */
 	assert_true(CLIENT("S\0\0\0\4") < SURE);
 	assert_true(CLIENT("d\0\0\0\x08"
@@ -107,8 +106,8 @@ static void test_foreign(void **state)
 		BYTES("set a 0 0 1\r\nx\r\n"),
 		BYTES("\x80\1\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0a"),
 		BYTES("\x09\0\0\0\3select 1"),
-		BYTES("Q\0\0\0\3select aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
-		BYTES("P\0\0\0\x16select aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+		BYTES("Q\0\0\0\3select " LONG),
+		BYTES("P\0\0\0\x16select " LONG),
 		BYTES("B\0\0\0\x17\1\0\0\0\0\1\0\0\0\0\1\10\0\1\2\3\4\5\6\7\10"),
 		BYTES("Q\0\0\0\5\0\0\0\0\0\0\0\xdd\7\0\0\0\0\0\0\0"
 		      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),

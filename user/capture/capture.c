@@ -82,6 +82,15 @@ static bool has_socket_storage(const struct btf *btf)
 
 /* ---- loading ---- */
 
+/* Nanoseconds of a jiffy: what the coarse clock moves by. */
+static uint64_t tick(void)
+{
+	struct timespec resolution = { .tv_nsec = 4 * NSEC_PER_MSEC };
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+	return (uint64_t)resolution.tv_nsec;
+}
+
 static void configure(struct onlooker_bpf *skeleton, const struct btf *btf,
 		      const struct config_limits *limits)
 {
@@ -89,6 +98,7 @@ static void configure(struct onlooker_bpf *skeleton, const struct btf *btf,
 
 	skeleton->rodata->socket_storage = storage;
 	skeleton->rodata->own_tgid = getpid();
+	skeleton->rodata->tick_ns = tick();
 	bpf_map__set_max_entries(skeleton->maps.ring, limits->ring_bytes);
 	bpf_map__set_max_entries(skeleton->maps.slots, limits->connections);
 	bpf_map__set_max_entries(skeleton->maps.free_slots, limits->connections);
@@ -128,6 +138,9 @@ static int load(struct capture *capture, enum config_backend backend, const stru
 			  (backend == BACKEND_AUTO && has_tracepoint(btf));
 	int error;
 
+	*ret_step = "find the tracepoints of Linux 6.3 and later";
+	if (tracepoint && !has_tracepoint(btf))
+		return -EOPNOTSUPP;
 	*ret_step = "open the programs";
 	capture->skeleton = onlooker_bpf__open();
 	if (!capture->skeleton)

@@ -101,8 +101,8 @@ static enum parse_status query(struct pg_state *state, struct message *out)
 
 	for (unsigned int i = 0; i < PG_TAG_VERBS && i + 1 < count; i++)
 		note.verbs[i] = state->verbs[i + 1];
-	for (uint32_t i = count; i < PG_SCRIPT; i++)
-		state->verbs[i] = SQL_OTHER;
+	if (count < PG_SCRIPT)
+		memset(state->verbs + count, SQL_OTHER, PG_SCRIPT - count);
 	note.script = state->script;
 	note.once = first && (first == sql_verb(BYTES("START_REPLICATION")) ||
 			      first == sql_verb(BYTES("BASE_BACKUP")));

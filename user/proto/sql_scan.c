@@ -155,14 +155,21 @@ static bool is_space(uint8_t c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+/* What a word goes on with: letters, digits, all of other alphabets. */
+static const bool is_word[256] = {
+	['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+	['_'] = true,	      ['$'] = true,	    [0x80 ... 0xff] = true,
+};
+
 static bool is_digit(uint8_t c)
 {
 	return c >= '0' && c <= '9';
 }
 
+/* What a word or a delimiter begins with. */
 static bool is_letter(uint8_t c)
 {
-	return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' || c >= 0x80;
+	return is_word[c] && !is_digit(c) && c != '$';
 }
 
 static uint64_t checksum(uint64_t sum, uint8_t c)
@@ -208,8 +215,7 @@ static void plain(struct sql_scan *scan, uint8_t c, uint8_t *verbs, size_t room)
 		scan->before = c;
 	} else if (is_letter(c) || is_digit(c)) {
 		scan->mode = MODE_WORD;
-		scan->word[0] = c >= 'a' && c <= 'z' ? c - 0x20 : c;
-		scan->word_size = 1;
+		scan->word_size = 0;
 	} else if (c == '\'') {
 		other_token(scan);
 		scan->mode = MODE_QUOTE;
@@ -232,23 +238,31 @@ static void plain(struct sql_scan *scan, uint8_t c, uint8_t *verbs, size_t room)
 	}
 }
 
-/* True where the character belongs to what follows the word. */
-static bool word(struct sql_scan *scan, uint8_t c)
+/* As much of a word as is here; returns its size. What follows the word ends it. */
+static size_t word(struct sql_scan *scan, struct bytes text)
 {
-	if (is_letter(c) || is_digit(c) || c == '$') {
-		if (scan->word_size < SQL_WORD)
-			scan->word[scan->word_size] = c >= 'a' && c <= 'z' ? c - 0x20 : c;
-		scan->word_size += scan->word_size <= SQL_WORD;
-		return false;
+	unsigned int size = scan->word_size;
+	size_t i = 0;
+
+	for (; i < text.size && is_word[text.data[i]]; i++) {
+		uint8_t c = text.data[i];
+
+		if (size < SQL_WORD)
+			scan->word[size++] = c >= 'a' && c <= 'z' ? c - 0x20 : c;
+		else
+			size = SQL_WORD + 1;
 	}
-	if (c == '\'' && scan->word_size == 1 && scan->word[0] == 'E') {
+	scan->word_size = size;
+	if (i == text.size)
+		return i;
+	scan->mode = MODE_PLAIN;
+	if (text.data[i] == '\'' && size == 1 && scan->word[0] == 'E') {
 		other_token(scan);
 		scan->mode = MODE_ESCAPE;
-		return false;
+		return i + 1;
 	}
 	word_end(scan);
-	scan->mode = MODE_PLAIN;
-	return true;
+	return i;
 }
 
 static void comment(struct sql_scan *scan, uint8_t c)
@@ -331,9 +345,11 @@ void sql_scan_feed(struct sql_scan *scan, struct bytes text, uint8_t *verbs, siz
 		switch (scan->mode) {
 		case MODE_PLAIN:
 			plain(scan, text.data[i++], verbs, room);
+			if (scan->mode == MODE_WORD)
+				i--; /* its first character is the word's */
 			break;
 		case MODE_WORD:
-			i += !word(scan, text.data[i]);
+			i += word(scan, rest);
 			break;
 		case MODE_QUOTE:
 			i += inside(scan, rest, '\'', MODE_PLAIN);

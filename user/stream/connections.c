@@ -257,17 +257,20 @@ static void on_data(struct connections *connections, struct entry *entry,
 	struct chunk chunk = {
 		.position = widen(entry, direction, data->position),
 		.time = data->head.time,
-		.arrival = data->arrival,
 		.task = data->head.task,
 		.moved = data->moved,
 		.loss = data->loss,
 		.bytes = { data->bytes, data->captured },
 	};
 
-	/* Not before the connection, nor after the read: the clock was another's. */
-	if (chunk.arrival > chunk.time ||
-	    chunk.arrival < entry->conversation.connection.established)
-		chunk.arrival = 0;
+	/* Not before the connection, nor after the call: the clock was another's. */
+	if (data->instant <= chunk.time &&
+	    data->instant > entry->conversation.connection.established) {
+		if (direction == DIRECTION_RX)
+			chunk.arrival = data->instant;
+		else
+			chunk.time = data->instant;
+	}
 	if (chunk.position + chunk.moved > entry->edge[direction])
 		entry->edge[direction] = chunk.position + chunk.moved;
 	conversation_feed(&entry->conversation, connections->pipeline, direction, &chunk);

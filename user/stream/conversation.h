@@ -98,10 +98,11 @@ void conversation_lose(struct conversation *conversation, struct pipeline *pipel
 /* Frees its memory without a word to the sinks: the observer ends, not the connection. */
 void conversation_free(struct conversation *conversation, struct pipeline *pipeline);
 
-/* Still looking for a message boundary after `tries` chunks in vain: beginnings of calls will do. */
+/* Still looking for a protocol after `tries` chunks in vain: beginnings of calls will do. */
 static inline bool conversation_searches(const struct conversation *conversation, unsigned int tries)
 {
-	return conversation->phase == PHASE_MIDWAY && conversation->tries >= tries;
+	return conversation->phase == PHASE_MIDWAY && conversation->protocol == PROTOCOLS_MAX &&
+	       conversation->tries >= tries;
 }
 
 /*
