@@ -10,7 +10,7 @@ struct conn {
 	u64 process;	 /* start stamp of the owner; with tgid its key */
 	u64 born;	 /* connect(), or accepted by the kernel; 0 before our time */
 	u64 established;
-	u64 arrival;	 /* Unix sockets: when the first byte not yet read came; 0 unknown */
+	u64 arrival;	 /* when the first byte not yet read came; 0 unknown */
 	u64 inode;	 /* Unix sockets: tells a reused address apart where `by_address` holds the state */
 	u32 tgid;	 /* owner; 0 while no process has touched it */
 	u32 slot;	 /* SLOT_NONE: not watched, or not admitted yet */

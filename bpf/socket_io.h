@@ -140,20 +140,19 @@ static __always_inline bool range_skipped(struct range *range, struct slot *slot
 }
 
 /*
- * When the newest data came in. TCP notes the microsecond of the newest segment, but also of its own
- * timers and sends (tcp_mstamp_refresh()), and the tick of the newest data: where the first is later
- * than the second allows, the tick it is.
+ * When what is read now came in: as tracepoint_ready() noted it. Without that there is the tick of the
+ * newest data, which tells only of a longer wait: later ones than a tick ago came just now.
  */
-static __always_inline u64 tcp_arrival(struct tcp_sock *tcp)
+static __always_inline u64 arrival_take(struct conn *conn, struct tcp_sock *tcp)
 {
-	u64 stamp = tcp->tcp_mstamp * 1000;
-	u32 ticks = (u32)bpf_jiffies64() - tcp->inet_conn.icsk_ack.lrcvtime;
-	u64 by_tick;
+	u64 noted = conn->arrival;
+	u32 ticks;
 
-	if (ticks < 2)
-		return stamp;
-	by_tick = bpf_ktime_get_ns() - ticks * tick_ns;
-	return stamp > by_tick + 2 * tick_ns ? by_tick : stamp;
+	conn->arrival = 0;
+	if (noted || !tcp)
+		return noted;
+	ticks = (u32)bpf_jiffies64() - tcp->inet_conn.icsk_ack.lrcvtime;
+	return ticks < 2 ? 0 : bpf_ktime_get_ns() - ticks * tick_ns;
 }
 
 /* Where the range lies in its stream, and the instant that event_data tells. */
@@ -167,10 +166,8 @@ static __always_inline void range_place(struct range *range, struct sock *sk, st
 		/* Two threads in one direction at once would garble the stream anyway. */
 		range->position = conn->position[range->direction & 1];
 		conn->position[range->direction & 1] = range->position + range->moved;
-		if (range->direction == DIRECTION_RX) {
-			range->instant = conn->arrival;
-			conn->arrival = 0;
-		}
+		if (range->direction == DIRECTION_RX)
+			range->instant = arrival_take(conn, NULL);
 		return;
 	}
 	tcp = bpf_skc_to_tcp_sock(sk);
@@ -188,7 +185,7 @@ static __always_inline void range_place(struct range *range, struct sock *sk, st
 	if (sk->__sk_common.skc_flags & SOCK_DONE_BIT && tcp->rcv_nxt == end)
 		end--;
 	range->position = end - range->moved;
-	range->instant = tcp_arrival(tcp);
+	range->instant = arrival_take(conn, tcp);
 }
 
 /* The other end of a Unix socket is gone, and all it sent is read. */
@@ -288,24 +285,26 @@ int BPF_PROG(tracepoint_recv, struct sock *sk, int ret, int flags)
 }
 
 /*
- * Data has come in, nobody has read it yet. TCP keeps that time itself; Unix sockets do not.
- * Refused ones are left alone.
+ * Data has come in and nobody has read it yet: a request's time begins here. Accepted TCP sockets
+ * have their state before their first data; a Unix socket gets it here. Refused ones are left alone.
  */
 SEC("?tp_btf/sk_data_ready")
 int BPF_PROG(tracepoint_ready, struct sock *sk)
 {
+	u16 family = sk->__sk_common.skc_family;
 	struct conn *conn;
 
-	if (sk->__sk_common.skc_family != AF_UNIX || sk->sk_type != SOCK_STREAM)
+	if (!is_stream(sk, family))
 		return 0;
 	conn = conn_find(sk);
-	if (!conn) {
+	if (!conn && family == AF_UNIX) {
 		conn = conn_begin(sk);
-		if (!conn)
-			return 0;
-		conn->late = 1;
+		if (conn)
+			conn->late = 1;
 	}
-	if (!conn->arrival && (conn->slot != SLOT_NONE || conn->judged != watch.generation))
+	if (!conn || conn->role == ROLE_CLIENT || conn->arrival)
+		return 0;
+	if (conn->slot != SLOT_NONE || conn->judged != watch.generation)
 		conn->arrival = bpf_ktime_get_ns();
 	return 0;
 }

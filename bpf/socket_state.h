@@ -76,7 +76,9 @@ static __always_inline void ended(struct sock *sk, int before, int after)
 {
 	struct conn *conn = conn_find(sk);
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	bool by_close = after != TCP_CLOSE;
+	bool mid_life = before == TCP_ESTABLISHED || before == TCP_CLOSE_WAIT;
+	/* close() with bytes unread resets at once; by shutdown() one never gets there directly. */
+	bool by_close = after != TCP_CLOSE || (mid_life && sk->sk_shutdown == SHUTDOWN_MASK);
 	u32 positions[2] = { 0 }, unread = 0, fin;
 
 	if (!conn || conn->closed || !tcp)
@@ -93,7 +95,7 @@ static __always_inline void ended(struct sock *sk, int before, int after)
 		positions[DIRECTION_RX] -= fin;
 	else if (!by_close)
 		unread = tcp->rcv_nxt - positions[DIRECTION_RX] - fin;
-	if (before != TCP_ESTABLISHED && before != TCP_CLOSE_WAIT)
+	if (!mid_life)
 		positions[DIRECTION_TX]--;
 	emit_close(conn, positions, unread, 0);
 }

@@ -70,7 +70,7 @@ struct event_head {
  */
 struct event_data {
 	struct event_head head;
-	__u64 instant;	/* RX: when the newest byte then in the socket had arrived; TX: when the last
+	__u64 instant;	/* RX: when the first byte then unread had arrived; TX: when the last
 			   byte left the socket; ns, 0 unknown */
 	__u32 position; /* of the first byte moved */
 	__u32 moved;

@@ -7,10 +7,9 @@ from contextlib import nullcontext
 
 from beds import HERE
 from footprint import client
-from lib.metrics import Delta
 from loads import REDIS, Load, Run, redis_load
 from report import spread
-from watchers import Watching
+from throughput import watched_run
 
 SECTION = "Growth"
 ROUNDS = 3
@@ -20,22 +19,17 @@ LIMITS = {"limits": {"endpoint_limit": 10000, "series": 100000}}
 def _measure(report, site, load, seconds, name, beside=nullcontext):
     """Rows of the observer's processor time for a load and of what the load kept, while `beside`
     goes on."""
-    kept, costs, series = [], [], 0
+    kept, costs = [], []
     with beside():
         load.calibrate(site, seconds)
     print(f"{name}: {load.text(seconds)}", flush=True)
     for _ in range(ROUNDS):
         with beside():
             without = load.run(site, seconds)
-        with Watching(site, LIMITS) as watching, beside():
-            before = watching.observer.settle()
-            run = load.run(site, seconds)
-            after = watching.observer.settle()
-        delta = Delta(before, after)
-        series = after.total("onlooker_series")
+        run, watched = watched_run(site, load, seconds, LIMITS, beside)
         kept.append(run.rate / without.rate)
-        costs.append(delta.total("process_cpu_seconds_total") / delta.total(load.metric) * 1e6)
-    note = f"{series:.0f} series"
+        costs.append(watched.per_million())
+    note = f"{watched.series:.0f} series"
     report.add(spread(SECTION, name, "s per million exchanges", costs, note=note))
     report.add(spread(SECTION, name, "of the throughput", kept, command=load.text(seconds)))
 

@@ -30,6 +30,7 @@ class Load:
     goal: float
     unit: str
     metric: str = ""  # the counter of its exchanges
+    hops: int = 1  # exchanges of that counter for each one made
     watched: bool = True
     skip: str = ""  # why it cannot be run here
     count: int = field(default=0, init=False)
@@ -116,7 +117,7 @@ def _wrk(name, port, connections, path, goal=0.95, **options):
 def _nginx_loads(site):
     port = site.nginx.port
     yield _wrk("nginx", port, 64, "/600")
-    yield _wrk("nginx-proxy", port, 64, "/proxied/600")
+    yield _wrk("nginx-proxy", port, 64, "/proxied/600", hops=2)
     yield _wrk("nginx-sendfile-1m", port, 16, "/1M")
 
 

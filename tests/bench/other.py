@@ -28,14 +28,18 @@ def pair():
         return client, server.accept()[0]
 
 
-def in_child(function, *args):
+def at_other_end(function):
+    """A connection whose other end is the function's, in a child: (this end, child)."""
+    near, far = pair()
     pid = os.fork()
     if pid == 0:
         try:
-            function(*args)
+            near.close()
+            function(far)
         finally:
             os._exit(0)
-    return pid
+    far.close()
+    return near, pid
 
 
 def send_all(end):
@@ -56,9 +60,7 @@ def echo(end):
 
 
 def bulk(seconds):
-    near, far = pair()
-    child = in_child(send_all, far)
-    far.close()
+    near, child = at_other_end(send_all)
     room = bytearray(1 << 18)
     moved, begin = 0, time.monotonic()
     while time.monotonic() - begin < seconds:
@@ -80,14 +82,7 @@ def ask(end, question, seconds):
 
 
 def ping(seconds):
-    near, far = pair()
-
-    def child_echo():
-        near.close()
-        echo(far)
-
-    child = in_child(child_echo)
-    far.close()
+    near, child = at_other_end(echo)
     rate = ask(near, MESSAGE, seconds)
     near.close()
     os.waitpid(child, 0)

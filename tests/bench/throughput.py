@@ -1,34 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """What share of its throughput a load keeps, and what the observer itself spends on it."""
 
+from contextlib import nullcontext
 from statistics import median
 
 from lib.metrics import Delta
 from report import Row, spread
-from watchers import Empty, Nothing, Watching
+from watchers import Empty, Nothing, Watching, processor_seconds
 
 SECTION = "Throughput kept"
+EXACT = "Exactness at full load"
 COST = "Processor time of the observer"
 
 
 class Watched:
     """What the observer said of one run of a load."""
 
-    def __init__(self, load, run, delta):
-        self.seconds = delta.total("process_cpu_seconds_total")
-        self.seen = delta.total(load.metric) if load.metric else 0
+    def __init__(self, load, run, before, after, seconds):
+        delta = Delta(before, after)
+        self.series = after.total("onlooker_series")
+        self.seconds = seconds
+        self.seen = delta.total(load.metric) / load.hops if load.metric else 0
         self.made = run.made
         self.lost = delta.total("onlooker_events_lost_total")
         self.gaps = delta.total("onlooker_stream_gaps_total")
 
+    def per_million(self):
+        """Seconds of processor time."""
+        return self.seconds / self.seen * 1e6
 
-def watched_run(site, load, seconds, more=None):
+
+def watched_run(site, load, seconds, more=None, beside=nullcontext):
     """A run under the observer: (Run, Watched)."""
-    with Watching(site, more) as watching:
-        before = watching.observer.scrape()
+    with Watching(site, more) as watching, beside():
+        before = watching.observer.settle()
+        begun = processor_seconds(watching.process.pid)
         run = load.run(site, seconds)
-        delta = Delta(before, watching.observer.settle())
-    return run, Watched(load, run, delta)
+        after = watching.observer.settle()
+        ended = processor_seconds(watching.process.pid)
+    return run, Watched(load, run, before, after, ended - begun)
 
 
 class Pairs:
@@ -62,20 +72,27 @@ class Pairs:
 
 def _report_cost(report, pairs):
     load = pairs.load
-    per_million = [w.seconds / w.seen * 1e6 for w in pairs.watched if w.seen]
+    per_million = [w.per_million() for w in pairs.watched if w.seen]
     if per_million:
         goal = "<= 1.5" if load.name in ("redis-set", "nginx", "pgbench-simple") else ""
         report.add(spread(COST, load.name, "s per million exchanges", per_million, goal))
     shares = [w.seen / w.made for w in pairs.watched if w.made]
     if per_million and shares:
         report.add(
-            Row("Exactness at full load", load.name, "seen of made", min(shares), min(shares),
+            Row(EXACT, load.name, "seen of made", min(shares), min(shares),
                 max(shares), ">= 1", "the least of the runs; set-up commands are seen too")
         )  # fmt: skip
 
 
+def _report_lost(report, load, watched):
+    lost, gaps = sum(w.lost for w in watched), sum(w.gaps for w in watched)
+    if lost or gaps:
+        note = f"{gaps:.0f} gaps in streams, in {len(watched)} runs"
+        report.add(Row(EXACT, f"{load.name}: lost", "events", lost, goal="= 0", note=note))
+
+
 def measure(report, site, loads, backend, pairs, seconds):
-    lost, gaps, runs = 0, 0, 0
+    watched = []
     for load in loads:
         if load.skip:
             report.add(Row(SECTION, load.name, "", None, note=f"skipped: {load.skip}"))
@@ -93,10 +110,8 @@ def measure(report, site, loads, backend, pairs, seconds):
         if load.name == "redis-get-c1":
             report.add(spread("Latency", "p99 added to a Redis GET, one client", "us",
                               result.added_us))  # fmt: skip
-        lost += sum(watched.lost for watched in result.watched)
-        gaps += sum(watched.gaps for watched in result.watched)
-        runs += len(result.watched)
-    if runs:
-        note = f"in {runs} runs at full load, default sizes"
-        report.add(Row("Exactness at full load", "events lost", "", lost, goal="= 0", note=note))
-        report.add(Row("Exactness at full load", "stream gaps", "", gaps, goal="= 0", note=note))
+        watched += result.watched
+        _report_lost(report, load, result.watched)
+    note = f"in {len(watched)} runs at full load, default sizes"
+    for name, values in (("lost", [w.lost for w in watched]), ("gaps", [w.gaps for w in watched])):
+        report.add(Row(EXACT, f"all: {name}", "events", sum(values), goal="= 0", note=note))

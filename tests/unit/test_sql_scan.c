@@ -41,10 +41,10 @@ static const struct {
 	{ "create table a (b int generated always as (1) stored)", "CREATE" },
 	{ "create temp table a as select 1; create view b as select 1", "SELECT CREATE" },
 	{ "create materialized view if not exists a as select 1", "SELECT" },
-	{ "create function f() returns table (a int) as $x$ begin; end; $x$ language plpgsql; do $$;$$",
+	{ "create function f() returns table (a int) as $x$ begin; end; $x$ language b; do $$;$$",
 	  "CREATE DO" },
-	{ "create or replace function f() returns int begin atomic select 1; select case when true then 1"
-	  " end; end; select f()",
+	{ "create or replace function f() returns int begin atomic select 1; select case when a"
+	  " then 1 end; end; select f()",
 	  "CREATE SELECT" },
 	{ "create rule r as on insert to t do also (delete from u; delete from v); lock t",
 	  "CREATE LOCK" },

@@ -22,6 +22,7 @@ struct entry {
 	struct entry *next, **link; /* all entries */
 	uint64_t edge[2];	    /* one past the newest byte that a record told of */
 	uint64_t end[2];	    /* closing: where the streams end */
+	uint64_t unread;	    /* closing: bytes of the end of what came in that need not be read */
 	uint64_t deadline;	    /* closing: when to wait no longer; 0: not closing */
 	uint64_t closed_at;
 	uint64_t inode;
@@ -117,9 +118,11 @@ void connections_free(struct connections *connections)
 	free(connections);
 }
 
-static bool is_whole(const struct entry *entry)
+/* Whether all was seen, but for `unread` bytes of what came in. */
+static bool is_whole(const struct entry *entry, uint64_t unread)
 {
-	return entry->edge[0] >= entry->end[0] && entry->edge[1] >= entry->end[1];
+	return entry->edge[DIRECTION_RX] + unread >= entry->end[DIRECTION_RX] &&
+	       entry->edge[DIRECTION_TX] >= entry->end[DIRECTION_TX];
 }
 
 /* ---- the beginning ---- */
@@ -250,6 +253,21 @@ static void tell_verdict(struct entry *entry, struct slot *slot)
 	}
 }
 
+/* Nothing comes before its connection; what the kernel side knows by its ticks only, may seem to. */
+static void tell_times(const struct event_data *data, uint64_t established, struct chunk *chunk)
+{
+	uint64_t instant = data->instant;
+
+	if (!instant || instant > chunk->time)
+		return;
+	if (instant < established)
+		instant = established;
+	if ((data->head.direction & 1) == DIRECTION_RX)
+		chunk->arrival = instant;
+	else
+		chunk->time = instant;
+}
+
 static void on_data(struct connections *connections, struct entry *entry,
 		    const struct event_data *data)
 {
@@ -263,19 +281,12 @@ static void on_data(struct connections *connections, struct entry *entry,
 		.bytes = { data->bytes, data->captured },
 	};
 
-	/* Not before the connection, nor after the call: the clock was another's. */
-	if (data->instant <= chunk.time &&
-	    data->instant > entry->conversation.connection.established) {
-		if (direction == DIRECTION_RX)
-			chunk.arrival = data->instant;
-		else
-			chunk.time = data->instant;
-	}
+	tell_times(data, entry->conversation.connection.established, &chunk);
 	if (chunk.position + chunk.moved > entry->edge[direction])
 		entry->edge[direction] = chunk.position + chunk.moved;
 	conversation_feed(&entry->conversation, connections->pipeline, direction, &chunk);
 	tell_verdict(entry, &connections->slots[entry->slot]);
-	if (entry->deadline && is_whole(entry))
+	if (entry->deadline && is_whole(entry, 0))
 		entry_end(connections, entry, true);
 }
 
@@ -287,9 +298,11 @@ static void on_close(struct connections *connections, struct entry *entry,
 		entry_end(connections, entry, false);
 		return;
 	}
-	entry->end[0] = widen(entry, 0, close->position[0]) + close->unread;
-	entry->end[1] = widen(entry, 1, close->position[1]);
-	if (conversation_deaf(&entry->conversation) || is_whole(entry)) {
+	entry->unread = close->unread;
+	entry->end[DIRECTION_RX] = widen(entry, DIRECTION_RX, close->position[DIRECTION_RX]) +
+				   close->unread;
+	entry->end[DIRECTION_TX] = widen(entry, DIRECTION_TX, close->position[DIRECTION_TX]);
+	if (conversation_deaf(&entry->conversation) || is_whole(entry, 0)) {
 		entry_end(connections, entry, true);
 	} else {
 		if (!entry->deadline)
@@ -372,8 +385,7 @@ static void sweep(struct connections *connections, uint64_t now)
 		/* Its last records may still lie in the ring: another second. */
 		entry->closed_at = now;
 		entry->deadline = now + PATIENCE_NS;
-		entry->end[0] = entry->is_unix ? 0 : UINT64_MAX;
-		entry->end[1] = entry->end[0];
+		entry->end[0] = entry->end[1] = entry->is_unix ? 0 : UINT64_MAX;
 		connections->closing++;
 	}
 }
@@ -387,7 +399,7 @@ void connections_tick(struct connections *connections, uint64_t now)
 		for (entry = connections->all; entry; entry = next) {
 			next = entry->next;
 			if (entry->deadline && entry->deadline <= now)
-				entry_end(connections, entry, is_whole(entry));
+				entry_end(connections, entry, is_whole(entry, entry->unread));
 		}
 	}
 	if (now - connections->swept >= SWEEP_NS) {
