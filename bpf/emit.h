@@ -3,19 +3,17 @@
 #ifndef ONLOOKER_BPF_EMIT_H
 #define ONLOOKER_BPF_EMIT_H
 
-/* The reader looks by itself every few milliseconds; it is woken only while much is coming in. */
-#define WAKE_EVERY (256 * 1024)
-
 /* Data classes: with the ring's own header of 8 bytes they fill whole cache lines. */
 #define CAPTURE_MOST 16320
 
+/* The reader looks by itself every few milliseconds; it is woken only while much is coming in. */
 static __always_inline u64 wake_flag(u32 size)
 {
 	u64 before = ring_bytes;
 	u64 after = before + size;
 
 	ring_bytes = after;
-	return before / WAKE_EVERY == after / WAKE_EVERY ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;
+	return before >> wake_shift == after >> wake_shift ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;
 }
 
 /* A record of `size` bytes (a constant) or NULL; the loss is counted. */
@@ -85,18 +83,32 @@ __attribute__((noinline)) int emit_data(u64 buffer, u64 moved_want, u64 slot_gen
 			return 0;
 	} else if (want <= 64) {
 		RESERVE_DATA(64);
+	} else if (want <= 128) {
+		RESERVE_DATA(128);
 	} else if (want <= 192) {
 		RESERVE_DATA(192);
+	} else if (want <= 320) {
+		RESERVE_DATA(320);
 	} else if (want <= 448) {
 		RESERVE_DATA(448);
+	} else if (want <= 704) {
+		RESERVE_DATA(704);
 	} else if (want <= 960) {
 		RESERVE_DATA(960);
+	} else if (want <= 1472) {
+		RESERVE_DATA(1472);
 	} else if (want <= 1984) {
 		RESERVE_DATA(1984);
+	} else if (want <= 3008) {
+		RESERVE_DATA(3008);
 	} else if (want <= 4032) {
 		RESERVE_DATA(4032);
+	} else if (want <= 6080) {
+		RESERVE_DATA(6080);
 	} else if (want <= 8128) {
 		RESERVE_DATA(8128);
+	} else if (want <= 12224) {
+		RESERVE_DATA(12224);
 	} else {
 		RESERVE_DATA(CAPTURE_MOST);
 	}

@@ -70,6 +70,7 @@ struct {
 
 const volatile bool socket_storage = true;
 const volatile __u32 own_tgid = 0;
+const volatile __u32 wake_shift = 18; /* one wake-up every 2^18 bytes */
 const volatile __u64 tick_ns = 4000000; /* of jiffies */
 const volatile __u32 stack_size = 16384; /* THREAD_SIZE, before bpf_task_pt_regs */
 

@@ -13,6 +13,9 @@
 #define RCV_SHUTDOWN 1
 #define BUFFERS 256 /* of one call that are looked into */
 #define RECORDS 256 /* for one buffer */
+#define GIANT (512 * 1024) /* a call of many buffers that would crowd the ring */
+#define SAMPLE 4032	   /* of each end of its large buffers: bodies mostly are buffers */
+#define GIANT_FLAG 2
 
 /* A range of one direction, about to be reported. */
 struct range {
@@ -22,7 +25,8 @@ struct range {
 	u32 moved;
 	u32 direction;
 	u32 want; /* bytes to capture, at most */
-	u32 skip; /* bytes at the beginning that nobody wants */
+	u32 skip;  /* bytes at the beginning that nobody wants */
+	u32 giant; /* GIANT_FLAG, or 0 */
 };
 
 /*
@@ -44,28 +48,31 @@ __attribute__((noinline)) int emit_buffer(u64 buffer, u64 moved_want, u64 slot_g
 {
 	u32 moved = HIGH(moved_want), want = LOW(moved_want);
 	u32 position = HIGH(position_direction), direction = LOW(position_direction) & 1;
+	u32 giant = LOW(position_direction) & GIANT_FLAG && want > CAPTURE_MOST;
+	u32 piece = giant ? SAMPLE : CAPTURE_MOST;
+	u32 records = giant ? 1 : RECORDS;
 	u32 loss;
 
 	if (!moved)
 		return 0;
-	for (int i = 0; i < RECORDS && want > CAPTURE_MOST; i++) {
-		emit_data(buffer, PACK(CAPTURE_MOST, CAPTURE_MOST), slot_generation,
-			  PACK(position, direction), instant);
-		buffer += CAPTURE_MOST;
-		position += CAPTURE_MOST;
-		moved -= CAPTURE_MOST;
-		want -= CAPTURE_MOST;
+	for (u32 i = 0; i < RECORDS && i < records && want > piece; i++) {
+		emit_data(buffer, PACK(piece, piece), slot_generation, PACK(position, direction),
+			  instant);
+		buffer += piece;
+		position += piece;
+		moved -= piece;
+		want -= piece;
 	}
 	/* Too long: the middle by length. What follows a large body lies at the end. */
-	if (want > CAPTURE_MOST) {
-		u32 middle = want - CAPTURE_MOST;
+	if (want > piece) {
+		u32 middle = want - piece;
 
 		emit_data(0, PACK(middle, 0), slot_generation,
 			  PACK(position, LOSS_LONG << 1 | direction), instant);
 		buffer += middle;
 		position += middle;
 		moved -= middle;
-		want = CAPTURE_MOST;
+		want = piece;
 	}
 	loss = want < moved ? LOSS_LIMIT : LOSS_NONE;
 	emit_data(buffer, PACK(moved, want), slot_generation, PACK(position, loss << 1 | direction),
@@ -88,7 +95,7 @@ static __always_inline void range_buffer(struct range *range, u64 buffer, u64 si
 	u32 want = lesser(range->want, told);
 
 	emit_buffer(buffer + skip, PACK(told, want), range->slot_generation,
-		    PACK(range->position + skip, range->direction), range->instant);
+		    PACK(range->position + skip, range->direction | range->giant), range->instant);
 	range->skip -= skip;
 	range->want -= want;
 	range->position += taken;
@@ -104,6 +111,8 @@ static __always_inline void range_capture(struct range *range, struct buffers *f
 		range_buffer(range, from->base, range->moved);
 		return;
 	}
+	if (from->count > 1 && range->moved > GIANT)
+		range->giant = GIANT_FLAG;
 	for (u32 i = 0; i < BUFFERS && i < from->count && range->moved && range->want; i++) {
 		if (bpf_probe_read_user(&piece, sizeof(piece),
 					(void *)(from->base + i * sizeof(piece)))) {

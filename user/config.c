@@ -308,7 +308,7 @@ static const struct key keys[] = {
 		"an integer from 16 to 1000000", "32768", "connections tracked at once"),
 	{ .name = "limits.ring_bytes", .set = set_power_of_two, AT(limits.ring_bytes),
 	  .least = 65536, .most = GIB,
-	  .expected = "a power of two from 65536 to 1073741824", .fallback = "4194304",
+	  .expected = "a power of two from 65536 to 1073741824", .fallback = "8388608",
 	  .meaning = "size of the ring buffer between kernel and agent" },
 	INTEGER("limits.endpoint_limit", limits.endpoint_limit, 1, 10000,
 		"an integer from 1 to 10000", "200", "routes per service, then \"other\""),

@@ -162,9 +162,12 @@ def _other_loads(site):
     yield own("tcp-bulk", "bulk", "bytes/s", "{seconds}")
     yield own("tcp-ping", "ping", "messages/s", "{seconds}")
     yield own("build", "build", "files/s")
-    missing = "" if shutil.which("memcached") else "memcached is not installed"
-    port = 0 if missing else site.memcached.port
-    yield own("memcached", "memcached", "gets/s", "{seconds}", port)
+    load = own("memcached", "memcached", "gets/s", "{seconds}")
+    if shutil.which("memcached"):
+        load.command.append(site.memcached.port)
+    else:
+        load.skip = "memcached is not installed"
+    yield load
     load = Load("iperf3", [], _read_iperf3, 0.99, "bytes/s", skip="iperf3 is not installed")
     if shutil.which("iperf3"):
         flags = ["-p", site.iperf3.port, "-t", "{seconds}", "-J"]

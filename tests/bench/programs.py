@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The time that the BPF programs take, by the kernel's own statistics."""
 
+import re
 from statistics import median
 
 from report import spread
@@ -22,15 +23,12 @@ def _run(watcher, site, load, seconds):
     }
 
 
-def _mean(times, names=None):
-    chosen = [value for name, value in times.items() if names is None or name in names]
-    runs = sum(value[0] for value in chosen)
-    return sum(value[1] for value in chosen) / runs if runs else 0
-
-
-def _io_programs(times):
-    """Of the observer's programs those that see bytes move."""
-    return {name for name in times if name.startswith(("tracepoint_", "fexit_"))}
+def _per_call(times):
+    """Nanoseconds for each call that moved bytes, of all programs that had to do with calls."""
+    moved = [value for name, value in times.items() if re.search("send|recv|splice", name)]
+    others = [value for name, value in times.items() if name.endswith("_ready")]
+    runs = sum(value[0] for value in moved)
+    return sum(value[1] for value in moved + others) / runs if runs else 0
 
 
 def measure(report, site, loads, backend, rounds, seconds):
@@ -41,9 +39,10 @@ def measure(report, site, loads, backend, rounds, seconds):
         with Statistics():
             for _ in range(rounds):
                 for kind in ("empty", "copy"):
-                    means[kind].append(_mean(_run(Empty(backend, kind), site, load, seconds)))
+                    times = _run(Empty(backend, kind), site, load, seconds)
+                    means[kind].append(_per_call(times))
                 times = _run(Watching(site), site, load, seconds)
-                means["observer"].append(_mean(times, _io_programs(times)))
+                means["observer"].append(_per_call(times))
                 for name, (runs, ns) in times.items():
                     if runs:
                         by_program.setdefault(name, []).append(ns / runs)

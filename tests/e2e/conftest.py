@@ -32,10 +32,12 @@ def start_observer(bed, request):
     """Starts observers, which end with the module."""
     running = []
 
-    def start(config=None, *flags):
+    def start(config=None, *flags, program=None):
         name = f"onlooker-{request.module.__name__}-{len(running)}"
         config = bed.watch() if config is None else config
-        running.append(Observer(bed.folder, free_port(), config, *flags, name=name))
+        running.append(
+            Observer(bed.folder, free_port(), config, *flags, name=name, program=program)
+        )
         return running[-1]
 
     yield start

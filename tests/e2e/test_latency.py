@@ -63,12 +63,26 @@ def test_psycopg(bed, postgres, observer):
     assert 0.002 <= server <= theirs
 
 
-def test_wrk(bed, nginx, observer):
+def wrk_means(bed, observer, connections, url):
+    """Ours and wrk's own. Its last requests are never answered."""
     with observer.window(exact=False) as window:
-        out = bed.run(["wrk", "-t", "1", "-c", "1", "-d", "2s",
-                       f"http://127.0.0.1:{nginx.port}/hello"])  # fmt: skip
-    theirs = in_seconds(re.search(r"Latency\s+(\S+)", out)[1])
-    assert_near(window.delta.mean("http_client_request_duration_seconds", service="wrk"), theirs)
+        out = bed.run(["wrk", "-t", "1", "-c", connections, "-d", "1s", url])
+    ours = window.delta.mean("http_client_request_duration_seconds", service="wrk")
+    return ours, in_seconds(re.search(r"Latency\s+(\S+)", out)[1])
+
+
+def test_wrk(bed, nginx, observer):
+    """One connection, some 10 microseconds each: of three times the one least disturbed by others
+    that the processor was given to in between."""
+    url = f"http://127.0.0.1:{nginx.port}/hello"
+    means = [wrk_means(bed, observer, 1, url) for _ in range(3)]
+    assert_near(*min(means, key=lambda pair: pair[1]))
+
+
+def test_wrk_and_a_sleeping_handler(bed, fastapi, observer):
+    ours, theirs = wrk_means(bed, observer, 8, f"http://127.0.0.1:{fastapi.port}/sleep")
+    assert_near(ours, theirs)
+    assert ours >= 0.05
 
 
 @pytest.mark.parametrize("path", ["/sleep", "/sleep-sync"])

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The watch filter: what is included shows up, exactly, and nothing else does."""
 
+import os
+import shutil
+
 import pytest
 from lib.group import Group
+from lib.observer import binary
 from lib.process import Bed
 
 OWN = ("onlooker_", "process_")
@@ -18,14 +22,29 @@ def services(scrape):
 
 
 @pytest.fixture(scope="module")
-def load(bed, redis, nginx, postgres):
-    """One load of three services and four clients, whoever watches."""
+def names(bed):
+    """Programs under names that nobody else on this machine has, by their own."""
+    folder = bed.folder / "programs"
+    folder.mkdir()
+    result = {}
+    for name in ("redis-benchmark", "curl", binary()):
+        own = os.path.basename(name)
+        result[own] = f"{own}-{os.getpid()}"
+        os.symlink(shutil.which(name), folder / result[own])
+    return result
+
+
+@pytest.fixture(scope="module")
+def load(bed, redis, nginx, postgres, names):
+    """One load of three services and three clients, whoever watches."""
     script = bed.folder / "select.sql"
     script.write_text("SELECT 1;\n")
+    programs = bed.folder / "programs"
+    benchmark, curl = programs / names["redis-benchmark"], programs / names["curl"]
 
     def run(where=bed):
-        where.run(["redis-benchmark", "-p", redis.port, "-q", "-n", "1000", "-t", "get"])
-        where.run(["curl", "-sf", "-o", "/dev/null", f"http://127.0.0.1:{nginx.port}/hello"])
+        where.run([benchmark, "-p", redis.port, "-q", "-n", "1000", "-t", "get"])
+        where.run([curl, "-sf", "-o", "/dev/null", f"http://127.0.0.1:{nginx.port}/hello"])
         where.run([postgres.programs / "pgbench", "-h", "127.0.0.1", "-p", postgres.port, "-n",
                    "-U", "e2e", "-f", script, "-t", "50", "postgres"])  # fmt: skip
 
@@ -36,26 +55,27 @@ def watch(include=(), exclude=()):
     return {"watch": {"include": list(include), "exclude": list(exclude)}}
 
 
-def test_by_executable(start_observer, load, nginx):
-    observer = start_observer(watch([{"executable": "redis-benchmark"}, {"executable": "ngin*"}]))
+def test_by_executable(start_observer, load, names):
+    benchmark, curl = names["redis-benchmark"], names["curl"]
+    observer = start_observer(watch([{"executable": benchmark}, {"executable": f"{curl[:-1]}?"}]))
     load()
     scrape = observer.settle()
-    assert services(scrape) == {"redis-benchmark", "nginx"}
+    assert services(scrape) == {benchmark, curl}
     assert scrape.total("redis_commands_total", operation="GET") == 1000
-    assert scrape.total("http_requests_total") == 1
+    assert scrape.total("http_client_requests_total") == 1
 
 
-def test_by_path_of_executable(start_observer, load, postgres):
-    observer = start_observer(watch([{"executable": f"{postgres.programs}/*"}]))
+def test_by_path_of_executable(bed, start_observer, load, names):
+    observer = start_observer(watch([{"executable": f"{bed.folder}/programs/*"}]))
     load()
-    assert services(observer.settle()) == {"postgres", "pgbench"}
+    assert services(observer.settle()) == {names["redis-benchmark"], names["curl"]}
 
 
-def test_by_port(start_observer, load, redis):
+def test_by_port(start_observer, load, redis, names):
     observer = start_observer(watch([{"port": redis.port}]))
     load()
     scrape = observer.settle()
-    assert services(scrape) == {"redis-server", "redis-benchmark"}
+    assert services(scrape) == {"redis-server", names["redis-benchmark"]}
     assert scrape.total("redis_commands_total", operation="GET") == 1000
     assert scrape.total("redis_server_commands_total", operation="GET") == 1000
 
@@ -66,7 +86,7 @@ def test_all_that_an_entry_says_must_hold(start_observer, load, redis):
     assert services(observer.settle()) == {"redis-server"}
 
 
-def test_by_cgroup(bed, start_observer, load):
+def test_by_cgroup(bed, start_observer, load, names):
     if bed.group.path is None:
         pytest.skip("no cgroup can be made here")
     group = Group("-watch")
@@ -75,27 +95,29 @@ def test_by_cgroup(bed, start_observer, load):
         load()
         load(Bed(bed.folder, group))
         scrape = observer.settle()
-        assert services(scrape) == {"redis-benchmark", "curl", "pgbench"}
+        assert services(scrape) == {names["redis-benchmark"], names["curl"], "pgbench"}
         assert scrape.total("redis_commands_total", operation="GET") == 1000
         assert group.leftovers() == []
     finally:
         group.remove()
 
 
-def test_exclusion_wins(bed, start_observer, load, redis):
+def test_exclusion_wins(bed, start_observer, load, redis, names):
     config = bed.watch()
-    config["watch"]["exclude"] = [{"executable": "curl"}, {"port": redis.port}]
+    config["watch"]["exclude"] = [{"executable": names["curl"]}, {"port": redis.port}]
     observer = start_observer(config)
     load()
     assert services(observer.settle()) == {"nginx", "postgres", "pgbench"}
 
 
-def test_everything(start_observer, load, bed):
+def test_everything(bed, start_observer, load, names):
     """Without a filter all of it shows up, but never the observer, which is scraped meanwhile."""
-    observer = start_observer(watch())
+    own = names[os.path.basename(binary())]
+    observer = start_observer(watch(), program=bed.folder / "programs" / own)
     for _ in range(5):
         observer.scrape()
     load()
     found = services(observer.settle())
-    assert {"redis-server", "redis-benchmark", "nginx", "curl", "postgres", "pgbench"} <= found
-    assert "onlooker" not in found
+    clients = {names["redis-benchmark"], names["curl"], "pgbench"}
+    assert clients | {"redis-server", "nginx", "postgres"} <= found
+    assert own not in found

@@ -14,7 +14,8 @@ REDIS_REQUESTS = 480
 REDIS_TESTS = ("SET", "GET", "LPUSH")
 TRANSACTIONS = 15
 SCRIPT = "BEGIN;\nINSERT INTO kept VALUES (:client_id);\nSELECT count(*) FROM kept;\nCOMMIT;\n"
-FORMS = 12
+FORMS = ("write", "writev", "send", "sendto", "sendmsg", "sendmmsg", "peek", "waitall", "pieces",
+         "more", "sendfile", "splice")  # fmt: skip
 FORM_COUNT = 2
 
 
@@ -89,8 +90,8 @@ def many_clients(counted):
 def calls(counted, family, address):
     """Every form of call that moves bytes."""
     bed.run(bed.PAYLOAD / "calls-client", "ask", family, address, FORM_COUNT)
-    labels = ("method", "status")
-    expected = {("POST", "200"): FORMS * FORM_COUNT}
+    labels = ("method", "status", "endpoint")
+    expected = {("POST", "200", f"/{form}"): FORM_COUNT for form in FORMS}
     yield "requests, server", expected, counted("http_requests_total", *labels)
     yield "requests, client", expected, counted("http_client_requests_total", *labels)
 

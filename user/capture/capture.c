@@ -91,6 +91,16 @@ static uint64_t tick(void)
 	return (uint64_t)resolution.tv_nsec;
 }
 
+/* A wake-up for each sixteenth of the ring, but no more than seldom: 256 KB. */
+static uint32_t wake_shift(uint64_t ring_bytes)
+{
+	uint32_t shift = 18;
+
+	while (shift > 12 && (16ULL << shift) > ring_bytes)
+		shift--;
+	return shift;
+}
+
 static void configure(struct onlooker_bpf *skeleton, const struct btf *btf,
 		      const struct config_limits *limits)
 {
@@ -99,6 +109,7 @@ static void configure(struct onlooker_bpf *skeleton, const struct btf *btf,
 	skeleton->rodata->socket_storage = storage;
 	skeleton->rodata->own_tgid = getpid();
 	skeleton->rodata->tick_ns = tick();
+	skeleton->rodata->wake_shift = wake_shift(limits->ring_bytes);
 	bpf_map__set_max_entries(skeleton->maps.ring, limits->ring_bytes);
 	bpf_map__set_max_entries(skeleton->maps.slots, limits->connections);
 	bpf_map__set_max_entries(skeleton->maps.free_slots, limits->connections);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -12,50 +11,55 @@
 
 #define RELEASE_BYTES (64 * 1024) /* read, but not yet given back to the writers */
 #define CLOCK_RECORDS 64	  /* between two looks at the clock */
+#define WINDOW_BYTES (512 * 1024) /* of the data mapped at a time; no record is nearly as large */
 
 /*
  *	page 0            page 1            pages 2...
- *	| reader's place | writers' place | data: records wrap around its end |
+ *	| reader's place | writers' place | data | data once more |
+ *
+ * The kernel has the data twice in a row, so that a record that wraps around lies in one piece.
  */
 struct ring {
 	uint64_t *reader;	/* shared: up to here all is read; written by this side only */
 	const uint64_t *writer; /* shared: up to here all is reserved */
-	const uint8_t *data;
+	const uint8_t *window;	/* part of the data; NULL: none yet */
+	size_t window_offset, window_size;
 	size_t size; /* of the data, a power of two */
 	size_t page;
+	int fd;
 	ring_handler handler;
 	void *context;
-	uint8_t *wrapped; /* room for a record whose end lies at the beginning */
-	size_t wrapped_room;
 };
+
+static void *map_page(const struct ring *ring, int protection, off_t offset)
+{
+	void *page = mmap(NULL, ring->page, protection, MAP_SHARED, ring->fd, offset);
+
+	return page == MAP_FAILED ? NULL : page;
+}
 
 int ring_open(int fd, size_t size, ring_handler handler, void *context, struct ring **ret)
 {
 	struct ring *ring = calloc(1, sizeof(*ring));
-	void *map;
 	int error;
 
 	if (!ring)
 		return -ENOMEM;
 	ring->page = (size_t)sysconf(_SC_PAGESIZE);
 	ring->size = size;
+	ring->fd = fd;
 	ring->handler = handler;
 	ring->context = context;
-	map = mmap(NULL, ring->page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		goto fail;
-	ring->reader = map;
-	map = mmap(NULL, ring->page + size, PROT_READ, MAP_SHARED, fd, (off_t)ring->page);
-	if (map == MAP_FAILED)
-		goto fail;
-	ring->writer = map;
-	ring->data = (const uint8_t *)map + ring->page;
+	ring->reader = map_page(ring, PROT_READ | PROT_WRITE, 0);
+	if (ring->reader)
+		ring->writer = map_page(ring, PROT_READ, (off_t)ring->page);
+	if (!ring->writer) {
+		error = -errno;
+		ring_close(ring);
+		return error;
+	}
 	*ret = ring;
 	return 0;
-fail:
-	error = -errno;
-	ring_close(ring);
-	return error;
 }
 
 void ring_close(struct ring *ring)
@@ -65,47 +69,61 @@ void ring_close(struct ring *ring)
 	if (ring->reader)
 		munmap(ring->reader, ring->page);
 	if (ring->writer)
-		munmap((void *)ring->writer, ring->page + ring->size);
-	free(ring->wrapped);
+		munmap((void *)ring->writer, ring->page);
+	if (ring->window)
+		munmap((void *)ring->window, ring->window_size);
 	free(ring);
 }
 
-/* The record at that offset in one piece; NULL without memory for it. */
-static const uint8_t *in_one_piece(struct ring *ring, size_t offset, size_t size)
+/* Maps the data from the page of `offset` on. */
+static bool move_window(struct ring *ring, size_t offset)
 {
-	size_t first = ring->size - offset;
+	size_t from = offset & ~(ring->page - 1);
+	size_t size = 2 * ring->size - from;
+	void *map;
 
-	if (size <= first)
-		return ring->data + offset;
-	if (size > ring->wrapped_room) {
-		uint8_t *room = realloc(ring->wrapped, size);
+	if (size > WINDOW_BYTES)
+		size = WINDOW_BYTES;
+	map = mmap(NULL, size, PROT_READ, MAP_SHARED, ring->fd, (off_t)(2 * ring->page + from));
+	if (map == MAP_FAILED)
+		return false;
+	if (ring->window)
+		munmap((void *)ring->window, ring->window_size);
+	ring->window = map;
+	ring->window_offset = from;
+	ring->window_size = size;
+	return true;
+}
 
-		if (!room)
-			return NULL;
-		ring->wrapped = room;
-		ring->wrapped_room = size;
-	}
-	memcpy(ring->wrapped, ring->data + offset, first);
-	memcpy(ring->wrapped + first, ring->data, size - first);
-	return ring->wrapped;
+/* `size` bytes of the data at `offset`, in one piece; NULL where they cannot be mapped. */
+static const uint8_t *in_window(struct ring *ring, size_t offset, size_t size)
+{
+	if ((!ring->window || offset < ring->window_offset ||
+	     offset + size > ring->window_offset + ring->window_size) &&
+	    !move_window(ring, offset))
+		return NULL;
+	return ring->window + (offset - ring->window_offset);
 }
 
 /* Hands on the record at `place` and returns the place after it; `place` while it is being written. */
 static uint64_t take(struct ring *ring, uint64_t place)
 {
-	size_t mask = ring->size - 1;
-	const uint32_t *head = (const uint32_t *)(ring->data + (place & mask));
-	uint32_t word = __atomic_load_n(head, __ATOMIC_ACQUIRE);
-	size_t size = word & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
-	const uint8_t *record;
+	size_t offset = place & (ring->size - 1);
+	const uint8_t *record = in_window(ring, offset, BPF_RINGBUF_HDR_SZ);
+	uint32_t word;
+	size_t size;
 
+	if (!record)
+		return place;
+	word = __atomic_load_n((const uint32_t *)record, __ATOMIC_ACQUIRE);
 	if (word & BPF_RINGBUF_BUSY_BIT)
 		return place;
-	if (!(word & BPF_RINGBUF_DISCARD_BIT)) {
-		record = in_one_piece(ring, (place + BPF_RINGBUF_HDR_SZ) & mask, size);
-		if (record)
-			ring->handler(ring->context, record, size);
-	}
+	size = word & ~BPF_RINGBUF_DISCARD_BIT;
+	record = in_window(ring, offset, BPF_RINGBUF_HDR_SZ + size);
+	if (!record)
+		return place;
+	if (!(word & BPF_RINGBUF_DISCARD_BIT))
+		ring->handler(ring->context, record + BPF_RINGBUF_HDR_SZ, size);
 	return place + ((size + BPF_RINGBUF_HDR_SZ + 7) & ~7ULL);
 }
 

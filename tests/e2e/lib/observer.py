@@ -22,14 +22,14 @@ def binary():
 class Observer:
     """One running observer. `config` is written to a file; `listen` is added to it."""
 
-    def __init__(self, folder, port, config, *flags, name="onlooker"):
+    def __init__(self, folder, port, config, *flags, name="onlooker", program=None):
         self.port = port
         self.config_path = folder / f"{name}.json"
         self.log_path = folder / f"{name}.log"
         self.write_config(config)
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [binary(), "--config", self.config_path, *flags],
+                [program or binary(), "--config", self.config_path, *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
