@@ -11,7 +11,7 @@
 #define MSG_TRUNC 0x20
 #define MSG_ERRQUEUE 0x2000
 #define RCV_SHUTDOWN 1
-#define BUFFERS 256 /* of one call that are looked into */
+#define BUFFERS 1024 /* IOV_MAX: all that a call can have */
 #define RECORDS 256 /* for one buffer */
 #define GIANT (512 * 1024) /* a call of many buffers that would crowd the ring */
 #define SAMPLE 4032	   /* of each end of its large buffers: bodies mostly are buffers */
