@@ -20,9 +20,9 @@ struct registers {
 
 /* The buffers of a call: one, or a vector of them. */
 struct buffers {
-	u64 base;     /* of the buffer, or of the vector */
-	u32 count;    /* 0: one buffer, of unknown length; else entries of the vector */
-	u32 loss;     /* enum loss_reason: why there are none */
+	u64 base;  /* of the buffer, or of the vector */
+	u32 count; /* 0: one buffer, of unknown length; else entries of the vector */
+	u32 loss;  /* enum loss_reason: why there are none */
 };
 
 #if defined(__TARGET_ARCH_x86)
@@ -95,12 +95,12 @@ static __always_inline void buffers_find(u32 direction, struct buffers *ret)
 	ret->loss = registers_read(&regs);
 	if (ret->loss)
 		return;
-	if (regs.number == (sends ? NR(1, 64) : NR(0, 63)) ||	   /* write, read */
-	    regs.number == (sends ? NR(44, 206) : NR(45, 207))) {  /* sendto, recvfrom */
+	if (regs.number == (sends ? NR(1, 64) : NR(0, 63)) ||	  /* write, read */
+	    regs.number == (sends ? NR(44, 206) : NR(45, 207))) { /* sendto, recvfrom */
 		ret->base = regs.argument[1];
 	} else if (regs.number == (sends ? NR(46, 211) : NR(47, 212))) { /* sendmsg, recvmsg */
 		message_buffers(regs.argument[1], ret);
-	} else if (regs.number == (sends ? NR(20, 66) : NR(19, 65)) ||	  /* writev, readv */
+	} else if (regs.number == (sends ? NR(20, 66) : NR(19, 65)) ||	   /* writev, readv */
 		   regs.number == (sends ? NR(328, 287) : NR(327, 286))) { /* pwritev2, preadv2 */
 		ret->base = regs.argument[1];
 		ret->count = regs.argument[2];

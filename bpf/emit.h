@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Records into the ring buffer. Each is written where it was reserved: no scratch, no second copy. */
+/* Records into the ring buffer. Each is written where it was reserved: no scratch, no second copy.
+ */
 #ifndef ONLOOKER_BPF_EMIT_H
 #define ONLOOKER_BPF_EMIT_H
 
@@ -49,15 +50,15 @@ static __always_inline void head_fill(struct event_head *head, u8 kind, u32 slot
 #define HIGH(packed) ((u32)((packed) >> 32))
 #define LOW(packed) ((u32)(packed))
 
-#define RESERVE_DATA(room)                                                   \
-	do {                                                                 \
-		size = sizeof(*event) + (room);                              \
-		event = ring_reserve(sizeof(*event) + (room));               \
-		if (!event)                                                  \
-			return 0;                                            \
-		asm volatile("" : "+r"(want)); /* the bound is lost above */ \
-		if (want > (room))                                           \
-			want = (room);                                       \
+#define RESERVE_DATA(room)                                                       \
+	do {                                                                     \
+		size = sizeof(*event) + (room);                                  \
+		event = ring_reserve(sizeof(*event) + (room));                   \
+		if (!event)                                                      \
+			return 0;                                                \
+		asm volatile("" : "+r"(want)); /* the bound is lost above */     \
+		if (want > (room))                                               \
+			want = (room);                                           \
 		error = bpf_probe_read_user(event->bytes, want, (void *)buffer); \
 	} while (0)
 

@@ -7,18 +7,19 @@
 
 /* What is known of a socket between two calls. */
 struct conn {
-	u64 process;	 /* start stamp of the owner; with tgid its key */
-	u64 born;	 /* connect(), or accepted by the kernel; 0 before our time */
+	u64 process; /* start stamp of the owner; with tgid its key */
+	u64 born;    /* connect(), or accepted by the kernel; 0 before our time */
 	u64 established;
-	u64 arrival;	 /* when the first byte not yet read came; 0 unknown */
-	u64 inode;	 /* Unix sockets: tells a reused address apart where `by_address` holds the state */
-	u32 tgid;	 /* owner; 0 while no process has touched it */
-	u32 slot;	 /* SLOT_NONE: not watched, or not admitted yet */
+	u64 arrival; /* when the first byte not yet read came; 0 unknown */
+	u64 inode; /* Unix sockets: tells a reused address apart where `by_address` holds the state
+		    */
+	u32 tgid;  /* owner; 0 while no process has touched it */
+	u32 slot;  /* SLOT_NONE: not watched, or not admitted yet */
 	u32 generation;	 /* of the slot */
 	u32 judged;	 /* generation of the rules by which it was admitted or refused; 0 never */
 	u32 position[2]; /* TCP: where the stream began; else the bytes moved so far */
 	u8 role;
-	u8 late;	 /* its begin was not seen */
+	u8 late; /* its begin was not seen */
 	u8 closed;
 	u8 pad[5];
 };
@@ -70,8 +71,8 @@ struct {
 
 const volatile bool socket_storage = true;
 const volatile __u32 own_tgid = 0;
-const volatile __u32 wake_shift = 18; /* one wake-up every 2^18 bytes */
-const volatile __u64 tick_ns = 4000000; /* of jiffies */
+const volatile __u32 wake_shift = 18;	 /* one wake-up every 2^18 bytes */
+const volatile __u64 tick_ns = 4000000;	 /* of jiffies */
 const volatile __u32 stack_size = 16384; /* THREAD_SIZE, before bpf_task_pt_regs */
 
 struct watch_config watch;

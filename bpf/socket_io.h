@@ -11,8 +11,8 @@
 #define MSG_TRUNC 0x20
 #define MSG_ERRQUEUE 0x2000
 #define RCV_SHUTDOWN 1
-#define BUFFERS 1024 /* IOV_MAX: all that a call can have */
-#define RECORDS 256 /* for one buffer */
+#define BUFFERS 1024	   /* IOV_MAX: all that a call can have */
+#define RECORDS 256	   /* for one buffer */
 #define GIANT (512 * 1024) /* a call of many buffers that would crowd the ring */
 #define SAMPLE 4032	   /* of each end of its large buffers: bodies mostly are buffers */
 #define GIANT_FLAG 2
@@ -24,7 +24,7 @@ struct range {
 	u32 position;
 	u32 moved;
 	u32 direction;
-	u32 want; /* bytes to capture, at most */
+	u32 want;  /* bytes to capture, at most */
 	u32 skip;  /* bytes at the beginning that nobody wants */
 	u32 giant; /* GIANT_FLAG, or 0 */
 };
@@ -149,8 +149,8 @@ static __always_inline bool range_skipped(struct range *range, struct slot *slot
 }
 
 /*
- * When what is read now came in: as tracepoint_ready() noted it. Without that there is the tick of the
- * newest data, which tells only of a longer wait: later ones than a tick ago came just now.
+ * When what is read now came in: as tracepoint_ready() noted it. Without that there is the tick of
+ * the newest data, which tells only of a longer wait: later ones than a tick ago came just now.
  */
 static __always_inline u64 arrival_take(struct conn *conn, struct tcp_sock *tcp)
 {
@@ -295,7 +295,8 @@ int BPF_PROG(tracepoint_recv, struct sock *sk, int ret, int flags)
 
 /*
  * Data has come in and nobody has read it yet: a request's time begins here. Accepted TCP sockets
- * have their state before their first data; a Unix socket gets it here. Refused ones are left alone.
+ * have their state before their first data; a Unix socket gets it here. Refused ones are left
+ * alone.
  */
 SEC("?tp_btf/sk_data_ready")
 int BPF_PROG(tracepoint_ready, struct sock *sk)

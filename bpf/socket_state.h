@@ -113,7 +113,8 @@ int BPF_PROG(socket_state, struct sock *sk, int before, int after)
 		connect_failed(sk);
 	else if (before == TCP_SYN_RECV && after == TCP_ESTABLISHED)
 		accepted(sk);
-	else if ((after == TCP_FIN_WAIT1 || after == TCP_LAST_ACK) && sk->sk_shutdown == SHUTDOWN_MASK)
+	else if ((after == TCP_FIN_WAIT1 || after == TCP_LAST_ACK) &&
+		 sk->sk_shutdown == SHUTDOWN_MASK)
 		ended(sk, before, after);
 	else if (after == TCP_CLOSE && before != TCP_LISTEN && before != TCP_SYN_RECV)
 		ended(sk, before, after);

@@ -21,11 +21,13 @@
 #endif
 
 enum event_kind {
-	EVENT_PROCESS = 1, /* a process touches a watched socket for the first time: struct event_process */
-	EVENT_OPEN,	   /* a connection gets its slot, before its first data: struct event_open */
-	EVENT_DATA,	   /* bytes moved by one call: struct event_data */
-	EVENT_CLOSE,	   /* the connection is over: struct event_close */
-	EVENT_FAIL,	   /* an outgoing connection was refused or timed out: struct event_open, no slot */
+	EVENT_PROCESS =
+		1, /* a process touches a watched socket for the first time: struct event_process */
+	EVENT_OPEN,  /* a connection gets its slot, before its first data: struct event_open */
+	EVENT_DATA,  /* bytes moved by one call: struct event_data */
+	EVENT_CLOSE, /* the connection is over: struct event_close */
+	EVENT_FAIL,  /* an outgoing connection was refused or timed out: struct event_open, no slot
+		      */
 };
 
 enum event_direction {
@@ -45,23 +47,25 @@ enum event_role {
 };
 
 enum event_flag {
-	EVENT_LATE = 1 << 0, /* event_open: first seen in mid-life: the positions are where we came in */
+	EVENT_LATE =
+		1 << 0, /* event_open: first seen in mid-life: the positions are where we came in */
 	EVENT_CUT = 1 << 1, /* event_process: the path was longer than `exec` */
-	EVENT_UNWATCHED = 1 << 2, /* event_close: the connection goes on, but is not watched any more */
+	EVENT_UNWATCHED =
+		1 << 2, /* event_close: the connection goes on, but is not watched any more */
 };
 
 #define EVENT_NO_SLOT 0xffffffffU
 
 struct event_head {
-	__u64 time;	  /* CLOCK_MONOTONIC ns, when the call completed */
-	__u64 task;	  /* logical task that made the call: the thread id (0 where none did) */
-	__u32 slot;	  /* EVENT_NO_SLOT where the record belongs to no connection */
+	__u64 time; /* CLOCK_MONOTONIC ns, when the call completed */
+	__u64 task; /* logical task that made the call: the thread id (0 where none did) */
+	__u32 slot; /* EVENT_NO_SLOT where the record belongs to no connection */
 	__u32 generation;
-	__u32 tgid;	  /* process that made the call, as the initial pid namespace numbers it */
-	__u8 kind;	  /* enum event_kind */
-	__u8 direction;	  /* enum event_direction */
-	__u8 layer;	  /* enum event_layer */
-	__u8 flags;	  /* enum event_flag */
+	__u32 tgid;	/* process that made the call, as the initial pid namespace numbers it */
+	__u8 kind;	/* enum event_kind */
+	__u8 direction; /* enum event_direction */
+	__u8 layer;	/* enum event_layer */
+	__u8 flags;	/* enum event_flag */
 };
 
 /*
@@ -75,7 +79,8 @@ struct event_data {
 	__u32 position; /* of the first byte moved */
 	__u32 moved;
 	__u32 captured;
-	__u32 loss; /* enum loss_reason: why `captured` is less than what was wanted; 0: it is not */
+	__u32 loss; /* enum loss_reason: why `captured` is less than what was wanted; 0: it is not
+		     */
 	__u8 bytes[];
 };
 
@@ -89,17 +94,19 @@ struct event_open {
 	__u64 inode;	   /* of the socket */
 	__u64 peer;	   /* Unix sockets: identity of the other end's socket, 0 unknown */
 	__u64 self;	   /* Unix sockets: identity of this end's socket */
-	__u32 position[2]; /* by direction: where the stream begins (where we came in, if EVENT_LATE) */
+	__u32 position[2]; /* by direction: where the stream begins (where we came in, if
+			      EVENT_LATE) */
 	__u32 netns;
 	__u16 family;	   /* AF_INET, AF_INET6, AF_UNIX */
 	__u16 local_port;  /* host order */
 	__u16 remote_port; /* host order */
 	__u8 role;	   /* enum event_role */
 	__u8 pad;
-	__s32 error;	   /* EVENT_FAIL: errno of the failure, 0 unknown */
-	__u8 local[16];	   /* IPv4 in the first four bytes */
+	__s32 error;	/* EVENT_FAIL: errno of the failure, 0 unknown */
+	__u8 local[16]; /* IPv4 in the first four bytes */
 	__u8 remote[16];
-	char path[EVENT_PATH_SIZE]; /* Unix sockets: the bound address of either end, as in sun_path */
+	char path[EVENT_PATH_SIZE]; /* Unix sockets: the bound address of either end, as in sun_path
+				     */
 	__u32 pad2;
 };
 
@@ -119,7 +126,8 @@ struct event_process {
 	__u64 cgroup;  /* id of its cgroup v2 */
 	__u32 args_size;
 	__u32 pad;
-	char exec[EVENT_EXEC_SIZE]; /* AT_EXECFN or (EVENT_CUT) its end, NUL-terminated; "" unknown */
+	char exec[EVENT_EXEC_SIZE]; /* AT_EXECFN or (EVENT_CUT) its end, NUL-terminated; "" unknown
+				     */
 	char args[EVENT_ARGS_SIZE]; /* argv, NUL-separated, the first args_size bytes */
 };
 
@@ -129,10 +137,12 @@ struct event_process {
  */
 struct slot {
 	__u32 generation; /* written by the kernel side when the slot is taken */
-	__u32 closed;	  /* generation that ended, written by the kernel side: heals a lost EVENT_CLOSE */
-	__u32 limit[2];	  /* by direction: bytes to capture of each call; 0 = lengths only */
-	__u32 until[2];	  /* by direction, where skipping[direction]: no record for calls that end
-			     before this position, no bytes before it; then the kernel side clears it */
+	__u32 closed; /* generation that ended, written by the kernel side: heals a lost EVENT_CLOSE
+		       */
+	__u32 limit[2]; /* by direction: bytes to capture of each call; 0 = lengths only */
+	__u32 until[2]; /* by direction, where skipping[direction]: no record for calls that end
+			   before this position, no bytes before it; then the kernel side clears it
+			 */
 	__u8 skipping[2];
 	__u8 ignore; /* no records at all but EVENT_CLOSE */
 	__u8 pad[5];
@@ -162,13 +172,14 @@ enum loss_reason {
  * cgroup satisfy, the kernel side adds the ports.
  */
 #define WATCH_RULES 64
-#define WATCH_UNDECIDED (~0ULL) /* a process user space has not judged yet: watched for the time being */
+#define WATCH_UNDECIDED \
+	(~0ULL) /* a process user space has not judged yet: watched for the time being */
 
 struct watch_config {
-	__u64 include;	   /* bits of the include rules; 0: everything */
-	__u64 exclude;	   /* bits of the exclude rules */
-	__u64 ported;	   /* bits of the rules that name a port */
-	__u32 generation;  /* changes with every new set of rules */
+	__u64 include;	  /* bits of the include rules; 0: everything */
+	__u64 exclude;	  /* bits of the exclude rules */
+	__u64 ported;	  /* bits of the rules that name a port */
+	__u32 generation; /* changes with every new set of rules */
 	__u32 rules;
 	__u16 port[WATCH_RULES];
 };
@@ -188,9 +199,11 @@ struct process_watch {
 #ifndef __VMLINUX_H__
 _Static_assert(sizeof(struct event_head) == 32, "event_head");
 _Static_assert(sizeof(struct event_data) == 56, "event_data: 64 with the ring buffer's header");
-_Static_assert(sizeof(struct event_open) == 32 + 48 + 8 + 4 + 6 + 2 + 4 + 32 + EVENT_PATH_SIZE + 4, "event_open");
+_Static_assert(sizeof(struct event_open) == 32 + 48 + 8 + 4 + 6 + 2 + 4 + 32 + EVENT_PATH_SIZE + 4,
+	       "event_open");
 _Static_assert(sizeof(struct event_close) == 48, "event_close");
-_Static_assert(sizeof(struct event_process) == 32 + 24 + EVENT_EXEC_SIZE + EVENT_ARGS_SIZE, "event_process");
+_Static_assert(sizeof(struct event_process) == 32 + 24 + EVENT_EXEC_SIZE + EVENT_ARGS_SIZE,
+	       "event_process");
 _Static_assert(sizeof(struct slot) == 32, "slot: two in a cache line");
 #endif
 

@@ -38,11 +38,11 @@ struct exchange {
 	uint16_t code;	    /* HTTP status, else 0 */
 	uint8_t outcome;    /* enum outcome */
 	bool timed;	    /* begin and end are known; false: counted, observed in no histogram */
-	uint64_t begin;	    /* client: the family's begin (HTTP: first byte sent, else last byte sent);
-			       server: the request's first byte arrived at the socket */
-	uint64_t end;	    /* client: last byte of the answer read; server: handed to the socket */
-	uint64_t read;	    /* server: when the program read the request's first byte */
-	uint64_t task;	    /* logical task that sent or read the request */
+	uint64_t begin; /* client: the family's begin (HTTP: first byte sent, else last byte sent);
+			   server: the request's first byte arrived at the socket */
+	uint64_t end;	/* client: last byte of the answer read; server: handed to the socket */
+	uint64_t read;	/* server: when the program read the request's first byte */
+	uint64_t task;	/* logical task that sent or read the request */
 	uint32_t hits, misses;
 	struct bytes target; /* HTTP: path without query; valid during the call only */
 };

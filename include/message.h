@@ -7,10 +7,10 @@
  *	request A, B, C         response                 queue afterwards      exchanges
  *	[A B C]                 COUNT|POP                [B C]                 A
  *	[B C]                   COUNT                    [B C]                 B's first of several
- *	[B C]                   POP                      [C]                   none (a Sync, a MULTI's DISCARD)
- *	[C]                     DEFER                    [] deferred [C]       none (QUEUED)
- *	[D] deferred [C]        COUNT|POP|DEFERRED       [D] deferred []       C
- *	deferred [E F]          DROP_DEFERRED            deferred []           none
+ *	[B C]                   POP                      [C]                   none (a Sync, a
+ *MULTI's DISCARD) [C]                     DEFER                    [] deferred [C]       none
+ *(QUEUED) [D] deferred [C]        COUNT|POP|DEFERRED       [D] deferred []       C deferred [E F]
+ *DROP_DEFERRED            deferred []           none
  */
 #ifndef ONLOOKER_MESSAGE_H
 #define ONLOOKER_MESSAGE_H
@@ -24,8 +24,9 @@ enum lane {
 };
 
 enum message_role {
-	MESSAGE_REQUEST = 1, /* joins the queue (or, with COUNT|POP, is complete without an answer) */
-	MESSAGE_RESPONSE,    /* acts on the queue */
+	MESSAGE_REQUEST =
+		1,	  /* joins the queue (or, with COUNT|POP, is complete without an answer) */
+	MESSAGE_RESPONSE, /* acts on the queue */
 };
 
 enum message_action {
@@ -46,11 +47,11 @@ enum session_state {
 };
 
 struct message {
-	uint8_t role;	    /* enum message_role */
-	uint8_t action;	    /* bits of enum message_action */
-	uint8_t session;    /* enum session_state */
-	bool failed;	    /* the answer is an error */
-	bool silent;	    /* request: occupies the queue but is not a statement; never "aborted" */
+	uint8_t role;	 /* enum message_role */
+	uint8_t action;	 /* bits of enum message_action */
+	uint8_t session; /* enum session_state */
+	bool failed;	 /* the answer is an error */
+	bool silent;	 /* request: occupies the queue but is not a statement; never "aborted" */
 	uint16_t operation; /* a name (names.h); in a response 0 means: as the request said */
 	uint16_t code;	    /* numeric status where the protocol has one (HTTP), else 0 */
 	uint64_t tag;	    /* request: the protocol's own note, given back in struct expect */
@@ -61,14 +62,14 @@ struct message {
 
 /* What a parser may know of the queue when it reads the response lane. */
 struct expect {
-	bool waiting;		/* a request waits; the three below are the oldest one's */
+	bool waiting; /* a request waits; the three below are the oldest one's */
 	uint16_t operation;
-	uint32_t counted;	/* exchanges already counted for it */
+	uint32_t counted; /* exchanges already counted for it */
 	uint64_t tag;
-	bool deferred;		/* a deferred request exists; the two below are the oldest one's */
+	bool deferred; /* a deferred request exists; the two below are the oldest one's */
 	uint16_t deferred_operation;
 	uint64_t deferred_tag;
-	bool late;		/* PARSE_WAIT was answered, but nothing came: decide without */
+	bool late; /* PARSE_WAIT was answered, but nothing came: decide without */
 };
 
 #endif

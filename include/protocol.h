@@ -8,7 +8,8 @@
  *   bytes -> parse()
  *            |  +------------- WAIT: called again when the other lane has moved
  *            |  +------------- SWITCH: as MESSAGE, then both lanes are detected anew
- *            +---------------- LOST: the stream stage looks for the next boundary with detect(midway)
+ *            +---------------- LOST: the stream stage looks for the next boundary with
+ * detect(midway)
  */
 #ifndef ONLOOKER_PROTOCOL_H
 #define ONLOOKER_PROTOCOL_H
@@ -20,10 +21,10 @@ enum parse_status {
 	PARSE_NEED_MORE = 0, /* nothing consumed: at most `hold` bytes are kept until more come */
 	PARSE_PART,	     /* *used consumed, still inside a message */
 	PARSE_SKIP,	     /* *used consumed, at a message boundary, nothing to report */
-	PARSE_MESSAGE,	     /* *used consumed, at a message boundary, *out filled; *used may be 0 */
-	PARSE_SWITCH,	     /* as MESSAGE; what follows, in both lanes, is another protocol's */
-	PARSE_WAIT,	     /* nothing consumed: the answer to a request not seen yet; see expect.late */
-	PARSE_LOST,	     /* not this protocol's bytes */
+	PARSE_MESSAGE, /* *used consumed, at a message boundary, *out filled; *used may be 0 */
+	PARSE_SWITCH,  /* as MESSAGE; what follows, in both lanes, is another protocol's */
+	PARSE_WAIT,    /* nothing consumed: the answer to a request not seen yet; see expect.late */
+	PARSE_LOST,    /* not this protocol's bytes */
 };
 
 /* Which metric families the exchanges belong to. */
@@ -43,34 +44,35 @@ struct protocol {
 	const char *name; /* label value: "http", "postgresql", "redis" */
 	enum protocol_family family;
 	size_t state_size;
-	size_t hold; /* the longest run of bytes that parse() may answer with NEED_MORE */
+	size_t hold;   /* the longest run of bytes that parse() may answer with NEED_MORE */
 	bool sessions; /* connections are idle, active or in a transaction */
 
 	/*
-	 * How surely `head`, the first bytes of a lane (midway: of what a socket carried in mid-life,
-	 * perhaps a message boundary), is this protocol: 0 no .. 100 certain; -EAGAIN: more bytes
-	 * could tell.
+	 * How surely `head`, the first bytes of a lane (midway: of what a socket carried in
+	 * mid-life, perhaps a message boundary), is this protocol: 0 no .. 100 certain; -EAGAIN:
+	 * more bytes could tell.
 	 */
 	int (*detect)(struct bytes head, enum lane lane, bool midway);
 
-	/* Makes `state` (state_size bytes, zeroed) ready; midway: the stream's begin was not seen. */
+	/* Makes `state` (state_size bytes, zeroed) ready; midway: the stream's begin was not seen.
+	 */
 	void (*init)(void *state, bool midway);
 
 	/*
-	 * Takes one step in one lane. `in` begins where the last step ended and may be empty (a skip
-	 * was just completed). `expect` is what waits; meaningful in LANE_RESPONSE, never NULL.
-	 * *used may exceed in.size: the stream skips the rest unseen, also across gaps, and then
-	 * calls again. On MESSAGE and SWITCH *out (zeroed by the caller) is filled; its views point
-	 * into `in` and die with the next call. A step that returns PART, SKIP or MESSAGE consumes
-	 * bytes, or changes what waits, or is the only such step at this position.
+	 * Takes one step in one lane. `in` begins where the last step ended and may be empty (a
+	 * skip was just completed). `expect` is what waits; meaningful in LANE_RESPONSE, never
+	 * NULL. *used may exceed in.size: the stream skips the rest unseen, also across gaps, and
+	 * then calls again. On MESSAGE and SWITCH *out (zeroed by the caller) is filled; its views
+	 * point into `in` and die with the next call. A step that returns PART, SKIP or MESSAGE
+	 * consumes bytes, or changes what waits, or is the only such step at this position.
 	 */
 	enum parse_status (*parse)(void *state, enum lane lane, struct bytes in,
 				   const struct expect *expect, size_t *used, struct message *out);
 
 	/*
-	 * The lane's stream has ended. PARSE_MESSAGE with *out filled where the end itself completes
-	 * a message (a body until close), else PARSE_SKIP. Called until it returns PARSE_SKIP.
-	 * May be NULL.
+	 * The lane's stream has ended. PARSE_MESSAGE with *out filled where the end itself
+	 * completes a message (a body until close), else PARSE_SKIP. Called until it returns
+	 * PARSE_SKIP. May be NULL.
 	 */
 	enum parse_status (*finish)(void *state, enum lane lane, const struct expect *expect,
 				    struct message *out);

@@ -10,7 +10,8 @@
 
 enum connection_change {
 	CONNECTION_OPENED,  /* protocol and side are known now, or are known to be none of ours */
-	CONNECTION_SESSION, /* `session` changed from `before`; first SESSION_NONE -> SESSION_IDLE */
+	CONNECTION_SESSION, /* `session` changed from `before`; first SESSION_NONE -> SESSION_IDLE
+			     */
 	CONNECTION_CLOSED,  /* after SESSION -> SESSION_NONE */
 	CONNECTION_FAILED,  /* connect() was refused or timed out: never opened */
 };
@@ -19,7 +20,8 @@ struct sink {
 	const char *name;
 	/* One exchange is complete. The views in it die with the call. */
 	void (*exchange)(struct sink *sink, const struct exchange *exchange);
-	/* A connection changed; `before` is the session state until now (CONNECTION_SESSION only). */
+	/* A connection changed; `before` is the session state until now (CONNECTION_SESSION only).
+	 */
 	void (*connection)(struct sink *sink, const struct connection *connection,
 			   enum connection_change change, enum session_state before);
 	/* About ten times a second; now in CLOCK_MONOTONIC ns. May be NULL. */

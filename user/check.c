@@ -118,7 +118,8 @@ static void check_features(struct check *check)
 		}
 		snprintf(text, sizeof(text), "%s: cannot be made%s%s", maps[i].name,
 			 found < 0 ? ": " : "", found < 0 ? strerror(-found) : "");
-		miss(check, text, "give CAP_BPF and CAP_PERFMON, or run as root; is seccomp in the way?");
+		miss(check, text,
+		     "give CAP_BPF and CAP_PERFMON, or run as root; is seccomp in the way?");
 	}
 }
 
@@ -266,7 +267,8 @@ static void check_lockdown(struct check *check)
 	else
 		ok(check, "lockdown: none, or securityfs is not mounted");
 	read_text("/proc/sys/kernel/unprivileged_bpf_disabled", text, sizeof(text));
-	ok(check, "kernel.unprivileged_bpf_disabled: %s; any value will do, BPF is used with privileges",
+	ok(check,
+	   "kernel.unprivileged_bpf_disabled: %s; any value will do, BPF is used with privileges",
 	   text[0] ? text : "not there");
 }
 
@@ -316,11 +318,13 @@ static void check_processes(struct check *check)
 	if (strcmp(text, PID_NAMESPACE_INITIAL) == 0)
 		ok(check, "process ids: the initial namespace");
 	else
-		miss(check, "process ids: a namespace of its own, where the kernel's ids mean nothing",
+		miss(check,
+		     "process ids: a namespace of its own, where the kernel's ids mean nothing",
 		     "hostPID: true, or --pid=host");
 }
 
-/* A process may refuse whatever our privileges, so several are asked; kernel threads have no file. */
+/* A process may refuse whatever our privileges, so several are asked; kernel threads have no file.
+ */
 static void check_proc(struct check *check)
 {
 	unsigned int readable = 0, refused = 0;
@@ -362,8 +366,9 @@ int check_run(FILE *out, enum config_backend backend, int (*attach)(enum config_
 	check_cgroups(&check);
 	check_processes(&check);
 	check_proc(&check);
-	fprintf(out, "%s\n", check.status ? "It cannot run here: see the lines that begin with miss." :
-					    "It can run here.");
+	fprintf(out, "%s\n",
+		check.status ? "It cannot run here: see the lines that begin with miss." :
+			       "It can run here.");
 	btf__free(check.btf);
 	libbpf_set_print(print);
 	return check.status;

@@ -17,8 +17,9 @@
 #define GIB (1024LL * MIB)
 
 struct key {
-	const char *name;     /* members of objects joined by dots */
-	/* Stores the value; 0, -EINVAL (not as expected), -ENOMEM. `where` is untouched on failure. */
+	const char *name; /* members of objects joined by dots */
+	/* Stores the value; 0, -EINVAL (not as expected), -ENOMEM. `where` is untouched on failure.
+	 */
 	int (*set)(const struct key *key, const json_t *value, void *where);
 	void (*release)(void *where); /* NULL: owns nothing */
 	size_t offset;
@@ -37,8 +38,7 @@ struct complaint {
 };
 
 static const char *const backend_choice[] = { "auto", "tracepoint", "fexit", NULL };
-static const char *const level_choice[] = { "debug", "info",	 "warning",
-					    "error", "critical", NULL };
+static const char *const level_choice[] = { "debug", "info", "warning", "error", "critical", NULL };
 
 static int set_integer(const struct key *key, const json_t *value, void *where)
 {
@@ -279,36 +279,71 @@ static int set_exclude(const struct key *key, const json_t *value, void *where)
 	" 0.25, 0.5, 1, 2.5, 5]"
 
 #define AT(member) .offset = offsetof(struct config, member)
-#define INTEGER(name_, member, least_, most_, expected_, fallback_, meaning_)                   \
-	{ .name = (name_), .set = set_integer, AT(member), .least = (least_), .most = (most_), \
-	  .expected = (expected_), .fallback = (fallback_), .meaning = (meaning_) }
+#define INTEGER(name_, member, least_, most_, expected_, fallback_, meaning_) \
+	{ .name = (name_),                                                    \
+	  .set = set_integer,                                                 \
+	  AT(member),                                                         \
+	  .least = (least_),                                                  \
+	  .most = (most_),                                                    \
+	  .expected = (expected_),                                            \
+	  .fallback = (fallback_),                                            \
+	  .meaning = (meaning_) }
 
 static const struct key keys[] = {
-	{ .name = "listen", .set = set_listen, AT(listen),
+	{ .name = "listen",
+	  .set = set_listen,
+	  AT(listen),
 	  .expected = "\"ADDRESS:PORT\" with an IPv4 or a bracketed IPv6 address, port 1 to 65535",
-	  .fallback = "\"0.0.0.0:9750\"", .meaning = "where /metrics and /health are served" },
-	{ .name = "backend", .set = set_choice, AT(backend), .choice = backend_choice,
-	  .expected = "\"auto\", \"tracepoint\" or \"fexit\"", .fallback = "\"auto\"",
+	  .fallback = "\"0.0.0.0:9750\"",
+	  .meaning = "where /metrics and /health are served" },
+	{ .name = "backend",
+	  .set = set_choice,
+	  AT(backend),
+	  .choice = backend_choice,
+	  .expected = "\"auto\", \"tracepoint\" or \"fexit\"",
+	  .fallback = "\"auto\"",
 	  .meaning = "how to attach to the kernel" },
-	{ .name = "log_level", .set = set_choice, AT(log_level), .choice = level_choice,
+	{ .name = "log_level",
+	  .set = set_choice,
+	  AT(log_level),
+	  .choice = level_choice,
 	  .expected = "\"debug\", \"info\", \"warning\", \"error\" or \"critical\"",
-	  .fallback = "\"info\"", .meaning = "the least important lines to log" },
-	{ .name = "endpoints", .set = set_endpoints, .release = release_endpoints, AT(endpoints),
-	  .expected = "a list of path patterns that begin with \"/\"", .fallback = "[]",
+	  .fallback = "\"info\"",
+	  .meaning = "the least important lines to log" },
+	{ .name = "endpoints",
+	  .set = set_endpoints,
+	  .release = release_endpoints,
+	  AT(endpoints),
+	  .expected = "a list of path patterns that begin with \"/\"",
+	  .fallback = "[]",
 	  .meaning = "routes, tried in order before paths are folded" },
-	{ .name = "buckets.http", .set = set_buckets, AT(http), .expected = EXPECTED_BUCKETS,
+	{ .name = "buckets.http",
+	  .set = set_buckets,
+	  AT(http),
+	  .expected = EXPECTED_BUCKETS,
 	  .fallback = "[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]",
 	  .meaning = "histogram bounds of HTTP durations" },
-	{ .name = "buckets.database", .set = set_buckets, AT(database),
-	  .expected = EXPECTED_BUCKETS, .fallback = DATABASE_BUCKETS,
+	{ .name = "buckets.database",
+	  .set = set_buckets,
+	  AT(database),
+	  .expected = EXPECTED_BUCKETS,
+	  .fallback = DATABASE_BUCKETS,
 	  .meaning = "histogram bounds of database queries" },
-	{ .name = "buckets.cache", .set = set_buckets, AT(cache), .expected = EXPECTED_BUCKETS,
-	  .fallback = DATABASE_BUCKETS, .meaning = "histogram bounds of Redis commands" },
+	{ .name = "buckets.cache",
+	  .set = set_buckets,
+	  AT(cache),
+	  .expected = EXPECTED_BUCKETS,
+	  .fallback = DATABASE_BUCKETS,
+	  .meaning = "histogram bounds of Redis commands" },
 	INTEGER("limits.connections", limits.connections, 16, 1000000,
 		"an integer from 16 to 1000000", "32768", "connections tracked at once"),
-	{ .name = "limits.ring_bytes", .set = set_power_of_two, AT(limits.ring_bytes),
-	  .least = 65536, .most = GIB,
-	  .expected = "a power of two from 65536 to 1073741824", .fallback = "8388608",
+	{ .name = "limits.ring_bytes",
+	  .set = set_power_of_two,
+	  AT(limits.ring_bytes),
+	  .least = 65536,
+	  .most = GIB,
+	  .expected = "a power of two from 65536 to 1073741824",
+	  .fallback = "8388608",
 	  .meaning = "size of the ring buffer between kernel and agent" },
 	INTEGER("limits.endpoint_limit", limits.endpoint_limit, 1, 10000,
 		"an integer from 1 to 10000", "200", "routes per service, then \"other\""),
@@ -322,11 +357,19 @@ static const struct key keys[] = {
 	INTEGER("limits.memory_bytes", limits.memory_bytes, MIB, 64 * GIB,
 		"an integer from 1048576 to 68719476736", "67108864",
 		"memory for streams whose messages are not whole yet"),
-	{ .name = "watch.include", .set = set_include, .release = release_watch, AT(watch),
-	  .expected = EXPECTED_WATCH, .fallback = "[]",
+	{ .name = "watch.include",
+	  .set = set_include,
+	  .release = release_watch,
+	  AT(watch),
+	  .expected = EXPECTED_WATCH,
+	  .fallback = "[]",
 	  .meaning = "what to watch; empty: every process" },
-	{ .name = "watch.exclude", .set = set_exclude, AT(watch), .expected = EXPECTED_WATCH,
-	  .fallback = "[]", .meaning = "what not to watch, even where included" },
+	{ .name = "watch.exclude",
+	  .set = set_exclude,
+	  AT(watch),
+	  .expected = EXPECTED_WATCH,
+	  .fallback = "[]",
+	  .meaning = "what not to watch, even where included" },
 };
 
 #define KEYS (sizeof(keys) / sizeof(keys[0]))

@@ -39,10 +39,10 @@ struct config_endpoints {
 };
 
 struct config_limits {
-	uint64_t connections;	/* tracked at once */
-	uint64_t ring_bytes;	/* a power of two */
+	uint64_t connections;	 /* tracked at once */
+	uint64_t ring_bytes;	 /* a power of two */
 	uint64_t endpoint_limit; /* routes per service */
-	uint64_t peer_limit;	/* peers per service */
+	uint64_t peer_limit;	 /* peers per service */
 	uint64_t series;
 	uint64_t open_requests; /* waiting for their answer, per connection */
 	uint64_t memory_bytes;	/* bytes of streams kept until their message is whole */
@@ -74,7 +74,8 @@ struct config {
 /*
  * Reads the file into *ret; path NULL gives the defaults. On failure *ret is untouched and `error`
  * holds one line: "FILE: KEY: expected ...", or "FILE: line N: ..." where it is no JSON. Errors:
- * -EINVAL for what the file says, else why it could not be read. config_free() frees what *ret owns.
+ * -EINVAL for what the file says, else why it could not be read. config_free() frees what *ret
+ * owns.
  */
 int config_load(const char *path, struct config *ret, char *error, size_t size);
 
@@ -82,8 +83,7 @@ int config_load(const char *path, struct config *ret, char *error, size_t size);
  * Sets one key whose value is a text ("listen", "backend", "log_level") in a loaded configuration,
  * as a flag does. -EINVAL: `error` is "expected ..."; the configuration is untouched.
  */
-int config_set(struct config *config, const char *key, const char *value, char *error,
-	       size_t size);
+int config_set(struct config *config, const char *key, const char *value, char *error, size_t size);
 
 /* Frees what the configuration owns, not the structure; a zeroed one is fine, so is NULL. */
 void config_free(struct config *config);

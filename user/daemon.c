@@ -23,7 +23,8 @@
 #define SCRAPE_NS (20 * NSEC_PER_MSEC)
 #define DRAW_NS NSEC_PER_SEC
 #define LOSS_LOG_NS (60 * NSEC_PER_SEC)
-#define NICENESS (-20) /* few and short turns, but in time: the ring buffer is milliseconds deep */
+/* Few and short turns, but in time: the ring buffer is milliseconds deep. */
+#define NICENESS (-20)
 
 struct daemon {
 	const struct options *options;
@@ -68,8 +69,7 @@ static void reread(struct daemon *daemon)
 		return;
 	}
 	log_set_level(next.log_level);
-	if (needs_restart(&daemon->config, &next) ||
-	    metrics_buckets_differ(daemon->metrics, &next))
+	if (needs_restart(&daemon->config, &next) || metrics_buckets_differ(daemon->metrics, &next))
 		log_warning(LOGGER, "listen, backend, buckets and the limits of connections, ring, "
 				    "requests and memory change with a restart only");
 	config_free(&daemon->config);

@@ -126,8 +126,9 @@ static void put_extra(struct out *out, const struct log_extra *extra)
 		if (extra->text)
 			put_string(out, extra->text, out->limit - out->size - 32);
 		else
-			put(out, number, (size_t)snprintf(number, sizeof(number), "%lld",
-							  (long long)extra->number));
+			put(out, number,
+			    (size_t)snprintf(number, sizeof(number), "%lld",
+					     (long long)extra->number));
 		comma = ",";
 	}
 	put_text(out, "}");

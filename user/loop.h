@@ -14,7 +14,7 @@ struct loop_source {
 	void *context;
 	void (*ready)(void *context); /* the descriptor is readable; NULL with fd -1 */
 	void (*beat)(void *context);  /* LOOP_BEAT_MS have passed; may be NULL */
-	bool edge;		      /* called once for each wake-up, not as long as it is readable */
+	bool edge; /* called once for each wake-up, not as long as it is readable */
 };
 
 #define LOOP_BEAT_MS 50

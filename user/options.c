@@ -17,13 +17,24 @@ struct flag {
 #define TEXT(member) .offset = offsetof(struct options, member)
 
 static const struct flag flags[] = {
-	{ .name = "config", .value = "FILE", TEXT(config),
+	{ .name = "config",
+	  .value = "FILE",
+	  TEXT(config),
 	  .meaning = "read the configuration from FILE" },
-	{ .name = "listen", .value = "ADDR:PORT", .key = "listen", TEXT(listen),
+	{ .name = "listen",
+	  .value = "ADDR:PORT",
+	  .key = "listen",
+	  TEXT(listen),
 	  .meaning = "serve /metrics and /health there" },
-	{ .name = "backend", .value = "NAME", .key = "backend", TEXT(backend),
+	{ .name = "backend",
+	  .value = "NAME",
+	  .key = "backend",
+	  TEXT(backend),
 	  .meaning = "attach by: auto, tracepoint, fexit" },
-	{ .name = "log-level", .value = "LEVEL", .key = "log_level", TEXT(log_level),
+	{ .name = "log-level",
+	  .value = "LEVEL",
+	  .key = "log_level",
+	  TEXT(log_level),
 	  .meaning = "log from: debug, info, warning, error, critical" },
 	{ .name = "version", .action = ACTION_VERSION, .meaning = "print the version" },
 	{ .name = "help", .action = ACTION_HELP, .meaning = "print this" },
@@ -64,7 +75,7 @@ static int read_flag(int code, char **argv, struct options *options, char *error
 
 	if (code == ':' || code == '?') {
 		snprintf(error, size, "%s: %s", optopt > (int)FLAGS ? letter : argv[optind - 1],
-			 code == ':'	? "a value is missing" :
+			 code == ':'			    ? "a value is missing" :
 			 optopt == 0 || optopt > (int)FLAGS ? "no such flag, see --help" :
 							      "takes no value");
 		return -EINVAL;
@@ -101,8 +112,8 @@ int options_parse(int argc, char **argv, struct options *ret, char *error, size_
 
 	for (i = 0; i < FLAGS; i++)
 		table[i] = (struct option){ flags[i].name,
-					    flags[i].value ? required_argument : no_argument,
-					    NULL, (int)i + 1 };
+					    flags[i].value ? required_argument : no_argument, NULL,
+					    (int)i + 1 };
 	optind = 0; /* glibc: begin anew */
 	opterr = 0;
 	while ((code = getopt_long(argc, argv, ":", table, NULL)) != -1) {
@@ -146,6 +157,7 @@ void options_help(FILE *out)
 			 flags[i].value ? " " : "", flags[i].value ? flags[i].value : "");
 		fprintf(out, "  %-22s %s\n", synopsis, flags[i].meaning);
 	}
-	fprintf(out, "\nkeys of the configuration file, a JSON object (a.b is b in the object a):\n");
+	fprintf(out,
+		"\nkeys of the configuration file, a JSON object (a.b is b in the object a):\n");
 	config_describe(out);
 }

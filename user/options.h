@@ -19,7 +19,7 @@ enum options_action {
 /* Texts are argv's own. */
 struct options {
 	enum options_action action;
-	const char *config; /* NULL: none given, defaults */
+	const char *config;			  /* NULL: none given, defaults */
 	const char *listen, *backend, *log_level; /* NULL: as the file says */
 };
 

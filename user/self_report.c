@@ -12,15 +12,19 @@ struct loss {
 #define LOSSES_MOST 24
 
 static const char *const event_kinds[] = {
-	[0] = "malformed",	   [EVENT_PROCESS] = "process", [EVENT_OPEN] = "open",
-	[EVENT_DATA] = "data",	   [EVENT_CLOSE] = "close",	[EVENT_FAIL] = "fail",
+	[0] = "malformed",     [EVENT_PROCESS] = "process", [EVENT_OPEN] = "open",
+	[EVENT_DATA] = "data", [EVENT_CLOSE] = "close",	    [EVENT_FAIL] = "fail",
 };
 
 static const char *const loss_reasons[LOSS_REASONS] = {
-	[LOSS_RING] = "ring_full",	   [LOSS_SLOTS] = "connections",
-	[LOSS_STATE] = "socket_state",	   [LOSS_PROCESSES] = "processes",
-	[LOSS_FAULT] = "memory_unreadable", [LOSS_NO_BUFFER] = "no_buffer",
-	[LOSS_COMPAT] = "compat_call",	   [LOSS_LONG] = "long_call",
+	[LOSS_RING] = "ring_full",
+	[LOSS_SLOTS] = "connections",
+	[LOSS_STATE] = "socket_state",
+	[LOSS_PROCESSES] = "processes",
+	[LOSS_FAULT] = "memory_unreadable",
+	[LOSS_NO_BUFFER] = "no_buffer",
+	[LOSS_COMPAT] = "compat_call",
+	[LOSS_LONG] = "long_call",
 	[LOSS_LIMIT] = "prefix",
 };
 
@@ -38,8 +42,8 @@ static size_t gather(const struct observer *observer, struct loss ret[LOSSES_MOS
 		ret[n++] = (struct loss){ loss_reasons[i], pipeline->losses[i] };
 	ret[n++] = (struct loss){ "malformed", counts.connections.events[0] };
 	ret[n++] = (struct loss){ "connection_memory", counts.connections.refused };
-	ret[n++] = (struct loss){ "stream_memory", pipeline->memory.refused +
-							   pipeline->memory.blocks.refused };
+	ret[n++] = (struct loss){ "stream_memory",
+				  pipeline->memory.refused + pipeline->memory.blocks.refused };
 	ret[n++] = (struct loss){ "open_requests", pipeline->outlet.refused };
 	return n;
 }
@@ -111,8 +115,7 @@ void self_report_write(const struct observer *observer, struct self_writer *writ
 	write_events(&counts, writer);
 	write_losses(observer, writer);
 	write_protocol(counts.pipeline, writer, "onlooker_messages_total",
-		       "Messages parsed, by protocol.",
-		       offsetof(struct protocol_counts, messages));
+		       "Messages parsed, by protocol.", offsetof(struct protocol_counts, messages));
 	write_protocol(counts.pipeline, writer, "onlooker_parse_errors_total",
 		       "Streams that stopped making sense, by protocol.",
 		       offsetof(struct protocol_counts, errors));

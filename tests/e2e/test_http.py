@@ -132,7 +132,7 @@ def test_upload(bed, node, nginx, observer):
     """50 MB, directly and through nginx, which hands them on; then one more on the connection."""
     position = nginx.access.stat().st_size
     with observer.window() as window:
-        bed.call("web.upload", node.port, 50 << 20, "/echo?drop", 200)
+        bed.call("web.upload", node.port, 50 << 20, "/sink?n=1", 200)
         bed.call("web.upload", nginx.port, 50 << 20, "/proxied/sink", 200)
     assert logged(nginx.access, position) == {("POST", "200"): 1, ("GET", "200"): 1}
     assert server_counts(window, "node.js") == {("POST", "200"): 1, ("GET", "200"): 1}
@@ -140,6 +140,13 @@ def test_upload(bed, node, nginx, observer):
     assert server_counts(window, "nginx") == {("POST", "200"): 2, ("GET", "200"): 1}
     assert client_counts(window) == {("POST", "200"): 2, ("GET", "200"): 2}
     assert client_counts(window, "nginx") == {("POST", "200"): 1}
+
+
+def test_large_echo(bed, node, observer):
+    """Chunks that Node hands to the kernel by the hundred, in calls of a thousand pieces."""
+    with observer.window() as window:
+        bed.call("web.upload", node.port, 50 << 20, "/echo", 200)
+    assert_both(window, "node.js", {("POST", "200"): 1, ("GET", "200"): 1})
 
 
 def test_download_by_sendfile(bed, nginx, observer):

@@ -94,7 +94,8 @@ static unsigned int direction(const struct drive *drive, enum lane lane)
 	return client == (lane == LANE_REQUEST) ? DIRECTION_TX : DIRECTION_RX;
 }
 
-static void feed(struct drive *drive, enum lane lane, const uint8_t *data, size_t size, size_t moved)
+static void feed(struct drive *drive, enum lane lane, const uint8_t *data, size_t size,
+		 size_t moved)
 {
 	unsigned int to = direction(drive, lane);
 	/* A copy of exactly this size lets the sanitizers see every read beyond it. */

@@ -15,8 +15,8 @@
 #include "stream/conversation.h"
 
 enum drive_split {
-	DRIVE_WHOLE, /* a call of the script is one chunk */
-	DRIVE_BYTES, /* byte by byte */
+	DRIVE_WHOLE,  /* a call of the script is one chunk */
+	DRIVE_BYTES,  /* byte by byte */
 	DRIVE_RANDOM, /* pieces of random sizes, by `seed` */
 };
 
@@ -26,9 +26,9 @@ struct drive {
 	struct sink sink;
 	enum drive_split split;
 	unsigned int seed;
-	uint64_t clock;	     /* ns; each chunk takes 1000 */
+	uint64_t clock;	      /* ns; each chunk takes 1000 */
 	uint64_t position[2]; /* by direction */
-	bool sessions;	     /* also log session changes */
+	bool sessions;	      /* also log session changes */
 	char log[1 << 18];
 	size_t log_size;
 	unsigned int exchanges;

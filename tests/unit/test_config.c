@@ -101,14 +101,15 @@ static void test_full(void **state)
 	struct sockaddr_in6 *address = (struct sockaddr_in6 *)&config.listen.address;
 
 	(void)state;
-	assert_int_equal(load("{\"listen\": \"[::1]:80\", \"backend\": \"fexit\", \"log_level\": \"critical\","
-			      "\"endpoints\": [\"/api/travels/{id}\", \"/\"],"
-			      "\"buckets\": {\"http\": [0.1, 1], \"cache\": [0.000001]},"
-			      "\"limits\": {\"connections\": 16, \"ring_bytes\": 65536},"
-			      "\"watch\": {\"exclude\": [{\"port\": 22}], \"include\":"
-			      "[{\"executable\": \"*/redis*\", \"port\": 65535}, {\"cgroup\": \"/a/*\"}]}}",
-			      &config),
-			 0);
+	assert_int_equal(
+		load("{\"listen\": \"[::1]:80\", \"backend\": \"fexit\", \"log_level\": \"critical\","
+		     "\"endpoints\": [\"/api/travels/{id}\", \"/\"],"
+		     "\"buckets\": {\"http\": [0.1, 1], \"cache\": [0.000001]},"
+		     "\"limits\": {\"connections\": 16, \"ring_bytes\": 65536},"
+		     "\"watch\": {\"exclude\": [{\"port\": 22}], \"include\":"
+		     "[{\"executable\": \"*/redis*\", \"port\": 65535}, {\"cgroup\": \"/a/*\"}]}}",
+		     &config),
+		0);
 	assert_int_equal(address->sin6_family, AF_INET6);
 	assert_int_equal(config.listen.size, sizeof(*address));
 	assert_int_equal(ntohs(address->sin6_port), 80);
@@ -146,8 +147,10 @@ static void test_refused_file(void **state)
 	refuse("{} {}", ": line 1: ");
 	refuse("{\"listen\": \"1.2.3.4:1\",\n\"listen\": \"1.2.3.4:2\"}", "duplicate");
 	refuse("{\"limits\": {\"series\": 200, \"series\": 200}}", "duplicate");
-	assert_int_equal(config_load("/nonexistent/x.json", &config, error, sizeof(error)), -ENOENT);
-	assert_string_equal(error, "/nonexistent/x.json: cannot be read: No such file or directory");
+	assert_int_equal(config_load("/nonexistent/x.json", &config, error, sizeof(error)),
+			 -ENOENT);
+	assert_string_equal(error,
+			    "/nonexistent/x.json: cannot be read: No such file or directory");
 	assert_int_equal(config_load("/tmp", &config, error, sizeof(error)), -EISDIR);
 	assert_string_equal(error, "/tmp: cannot be read: Is a directory");
 }
@@ -167,10 +170,11 @@ static void test_refused_keys(void **state)
 
 static void test_refused_listen(void **state)
 {
-	static const char *const wrong[] = { "9750", ":9750", "0.0.0.0", "0.0.0.0:", "0.0.0.0:0",
-					     "0.0.0.0:65536", "0.0.0.0:9750x", "localhost:9750",
-					     "::1:9750", "[::1]", "[::1:9750", "[]:1", "0.0.0.0:+1",
-					     "256.0.0.1:1", "0.0.0.0:000001" };
+	static const char *const wrong[] = { "9750",	      ":9750",		"0.0.0.0",
+					     "0.0.0.0:",      "0.0.0.0:0",	"0.0.0.0:65536",
+					     "0.0.0.0:9750x", "localhost:9750", "::1:9750",
+					     "[::1]",	      "[::1:9750",	"[]:1",
+					     "0.0.0.0:+1",    "256.0.0.1:1",	"0.0.0.0:000001" };
 	char text[128];
 	size_t i;
 
@@ -184,14 +188,20 @@ static void test_refused_listen(void **state)
 
 static void test_refused_numbers(void **state)
 {
-	static const char *const wrong[] = { "\"connections\": 15", "\"connections\": 1000001",
-					     "\"connections\": \"64\"", "\"connections\": 64.0",
-					     "\"ring_bytes\": 65535", "\"ring_bytes\": 100000",
-					     "\"ring_bytes\": 0", "\"ring_bytes\": -65536",
+	static const char *const wrong[] = { "\"connections\": 15",
+					     "\"connections\": 1000001",
+					     "\"connections\": \"64\"",
+					     "\"connections\": 64.0",
+					     "\"ring_bytes\": 65535",
+					     "\"ring_bytes\": 100000",
+					     "\"ring_bytes\": 0",
+					     "\"ring_bytes\": -65536",
 					     "\"ring_bytes\": 2147483648",
 					     "\"ring_bytes\": -9223372036854775808",
-					     "\"endpoint_limit\": 0", "\"peer_limit\": true",
-					     "\"series\": 99", "\"open_requests\": 1",
+					     "\"endpoint_limit\": 0",
+					     "\"peer_limit\": true",
+					     "\"series\": 99",
+					     "\"open_requests\": 1",
 					     "\"memory_bytes\": 1" };
 	char text[128], key[64];
 	size_t i;
@@ -257,7 +267,8 @@ static void test_flags(void **state)
 	struct config config;
 
 	(void)state;
-	write_file("{\"listen\": \"127.0.0.1:1\", \"backend\": \"fexit\", \"log_level\": \"error\"}");
+	write_file(
+		"{\"listen\": \"127.0.0.1:1\", \"backend\": \"fexit\", \"log_level\": \"error\"}");
 	PARSE(0, &options, "--config", path, "--listen=[::]:2", "--log-level", "debug");
 	assert_int_equal(options.action, ACTION_RUN);
 	assert_int_equal(options_config(&options, &config, error, sizeof(error)), 0);
@@ -312,16 +323,11 @@ static void test_description(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_refused_file),
-		cmocka_unit_test(test_refused_keys),
-		cmocka_unit_test(test_refused_listen),
-		cmocka_unit_test(test_refused_numbers),
-		cmocka_unit_test(test_refused_lists),
-		cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_refused_flags),
-		cmocka_unit_test(test_description),
+		cmocka_unit_test(test_defaults),       cmocka_unit_test(test_full),
+		cmocka_unit_test(test_refused_file),   cmocka_unit_test(test_refused_keys),
+		cmocka_unit_test(test_refused_listen), cmocka_unit_test(test_refused_numbers),
+		cmocka_unit_test(test_refused_lists),  cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_refused_flags),  cmocka_unit_test(test_description),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

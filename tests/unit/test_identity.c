@@ -186,8 +186,8 @@ static void test_others(void **state)
 	named("/usr/bin/node", "node|-e|require('x')|a", PROGRAM_OWN, "node");
 	named("/usr/bin/nodejs", "nodejs|--|-odd.js", PROGRAM_OWN, "-odd.js");
 	named("/usr/bin/java", "java|-Xmx1g|-Da=b|-jar|/opt/app.jar|x", PROGRAM_OWN, "app.jar");
-	named("/usr/bin/java", "java|-cp|a.jar:b|-XX:+UseG1GC|org.example.Main|-jar|c",
-	      PROGRAM_OWN, "org.example.Main");
+	named("/usr/bin/java", "java|-cp|a.jar:b|-XX:+UseG1GC|org.example.Main|-jar|c", PROGRAM_OWN,
+	      "org.example.Main");
 	named("/usr/bin/java", "java|--module-path|m|--add-opens|java.base/x=ALL-UNNAMED|-m|a/b.C",
 	      PROGRAM_OWN, "b.C");
 	named("/bin/bash", "bash|-eo|pipefail|/opt/run.sh|x", PROGRAM_OWN, "run.sh");
@@ -529,7 +529,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = { "app.py", "serve", "uvicorn", "shop.py", "my-sleeper" };
+	static const char *const names[] = { "app.py", "serve", "uvicorn", "shop.py",
+					     "my-sleeper" };
 	char path[128];
 	size_t i;
 

@@ -73,7 +73,8 @@ static void choose_fexit(struct onlooker_bpf *skeleton, const struct btf *btf)
 	}
 }
 
-/* Tracing programs may use socket storage since 5.11 (8e4597c627fb), like the typed helper below. */
+/* Tracing programs may use socket storage since 5.11 (8e4597c627fb), like the typed helper below.
+ */
 static bool has_socket_storage(const struct btf *btf)
 {
 	return btf__find_by_name_kind(btf, "bpf_sk_storage_get_tracing", BTF_KIND_FUNC) > 0 ||
@@ -145,8 +146,8 @@ static void on_record(void *context, const void *record, size_t size)
 static int load(struct capture *capture, enum config_backend backend, const struct btf *btf,
 		const struct config_limits *limits, const char **ret_step)
 {
-	bool tracepoint = backend == BACKEND_TRACEPOINT ||
-			  (backend == BACKEND_AUTO && has_tracepoint(btf));
+	bool tracepoint =
+		backend == BACKEND_TRACEPOINT || (backend == BACKEND_AUTO && has_tracepoint(btf));
 	int error;
 
 	*ret_step = "find the tracepoints of Linux 6.3 and later";
@@ -309,6 +310,6 @@ void capture_losses(const struct capture *capture, uint64_t ret[CAPTURE_LOSSES])
 	for (int i = 0; i < LOSS_COUNTED; i++)
 		ret[i] = capture->skeleton->bss->losses[i];
 	ret[CAPTURE_LOSS_RECURSION] = 0;
-	bpf_object__for_each_program(program, capture->skeleton->obj)
-		ret[CAPTURE_LOSS_RECURSION] += missed(program);
+	bpf_object__for_each_program(program, capture->skeleton->obj) ret[CAPTURE_LOSS_RECURSION] +=
+		missed(program);
 }

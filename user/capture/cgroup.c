@@ -45,8 +45,14 @@ static void unescape(char *text)
  */
 static void take_controllers(char *options, char *ret, size_t size)
 {
-	static const char *const flags[] = { "rw", "ro", "seclabel", "xattr", "noprefix",
-					     "clone_children", "cpuset_v2_mode", "favordynmods" };
+	static const char *const flags[] = { "rw",
+					     "ro",
+					     "seclabel",
+					     "xattr",
+					     "noprefix",
+					     "clone_children",
+					     "cpuset_v2_mode",
+					     "favordynmods" };
 	size_t used = 0, i;
 	char *rest = NULL;
 	char *word;
@@ -116,8 +122,7 @@ static int find_version2(struct cgroup_mount *ret)
 }
 
 /* `path` is below the mount's point: the same as the hierarchy has it. */
-static int copy_relative(const struct cgroup_mount *mount, const char *path, char *ret,
-			 size_t size)
+static int copy_relative(const struct cgroup_mount *mount, const char *path, char *ret, size_t size)
 {
 	const char *root = mount->root[1] ? mount->root : "";
 	size_t prefix = strlen(mount->point);

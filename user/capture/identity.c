@@ -249,8 +249,8 @@ const struct identity *identity_get(const struct identities *identities, uint32_
 			.labels;
 }
 
-const struct identity_process *identity_process(const struct identities *identities,
-						uint32_t tgid, uint64_t process)
+const struct identity_process *identity_process(const struct identities *identities, uint32_t tgid,
+						uint64_t process)
 {
 	uint32_t i = find_entry(identities, tgid, process);
 

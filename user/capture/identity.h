@@ -3,8 +3,9 @@
  * Who a process is, as the labels of its series: a small number for a set of labels, the same for
  * all processes with equal labels. Resolved once per process and kept.
  *
- *	(tgid, start stamp) -> process: container, pod  -> identity: service, namespace, pod, container
- *	LRU, PROCESSES_LIMIT                               IDENTITIES_LIMIT, then service "other"
+ *	(tgid, start stamp) -> process: container, pod  -> identity: service, namespace, pod,
+ *container LRU, PROCESSES_LIMIT                               IDENTITIES_LIMIT, then service
+ *"other"
  */
 #ifndef ONLOOKER_IDENTITY_H
 #define ONLOOKER_IDENTITY_H
@@ -46,7 +47,8 @@ struct identity_counts {
 
 struct identities;
 
-/* A new, empty table with these limits (at least 1 and 2). 0 or -ENOMEM; identities_free() ends it. */
+/* A new, empty table with these limits (at least 1 and 2). 0 or -ENOMEM; identities_free() ends it.
+ */
 int identities_new(size_t processes, size_t sets, struct identities **ret);
 void identities_free(struct identities *identities);
 
@@ -62,9 +64,10 @@ uint32_t identity_resolve(struct identities *identities, uint32_t tgid, uint64_t
 /* The labels of an identity; of IDENTITY_NONE for a number never given. */
 const struct identity *identity_get(const struct identities *identities, uint32_t identity);
 
-/* What else is known of a resolved process, NULL where it is not (any more). Good until the next resolve. */
-const struct identity_process *identity_process(const struct identities *identities,
-						uint32_t tgid, uint64_t process);
+/* What else is known of a resolved process, NULL where it is not (any more). Good until the next
+ * resolve. */
+const struct identity_process *identity_process(const struct identities *identities, uint32_t tgid,
+						uint64_t process);
 
 struct identity_counts identity_counts(const struct identities *identities);
 

@@ -9,28 +9,45 @@
  * ("-um MODULE"); a value follows its letter at once or as the next argument.
  */
 struct interpreter {
-	const char *name;     /* a version may follow */
-	const char *values;   /* letters with a value */
-	const char *attached; /* letters whose value, if any, is the rest of the argument */
-	const char *code;     /* letters after which there is no script */
-	const char *script;   /* letters whose value is the script or module */
-	bool whole;	      /* no joined letters: an option is a word */
-	const char *const *words;	 /* whole words with a value; ends with NULL */
+	const char *name;	  /* a version may follow */
+	const char *values;	  /* letters with a value */
+	const char *attached;	  /* letters whose value, if any, is the rest of the argument */
+	const char *code;	  /* letters after which there is no script */
+	const char *script;	  /* letters whose value is the script or module */
+	bool whole;		  /* no joined letters: an option is a word */
+	const char *const *words; /* whole words with a value; ends with NULL */
 	const char *const *script_words; /* whole words whose value is the script */
 	const char *const *commands;	 /* words in front of the script that are not it */
 };
 
 static const char *const no_words[] = { NULL };
 static const char *const python_words[] = { "--check-hash-based-pycs", NULL };
-static const char *const node_words[] = { "--require",	    "--import",	   "--loader",
-					  "--conditions",   "--env-file",  "--experimental-loader",
-					  "--watch-path",   "--title",	   "--input-type",
-					  "--icu-data-dir", "--redirect-warnings", NULL };
-static const char *const java_words[] = { "-cp",	    "-classpath",     "--class-path",
-					  "-p",		    "--module-path",  "--add-modules",
-					  "--add-opens",    "--add-exports",  "--add-reads",
-					  "--patch-module", "--limit-modules", "--source",
-					  "--upgrade-module-path", NULL };
+static const char *const node_words[] = { "--require",
+					  "--import",
+					  "--loader",
+					  "--conditions",
+					  "--env-file",
+					  "--experimental-loader",
+					  "--watch-path",
+					  "--title",
+					  "--input-type",
+					  "--icu-data-dir",
+					  "--redirect-warnings",
+					  NULL };
+static const char *const java_words[] = { "-cp",
+					  "-classpath",
+					  "--class-path",
+					  "-p",
+					  "--module-path",
+					  "--add-modules",
+					  "--add-opens",
+					  "--add-exports",
+					  "--add-reads",
+					  "--patch-module",
+					  "--limit-modules",
+					  "--source",
+					  "--upgrade-module-path",
+					  NULL };
 static const char *const java_scripts[] = { "-jar", "-m", "--module", NULL };
 static const char *const shell_words[] = { "--rcfile", "--init-file", NULL };
 static const char *const php_words[] = { "--define", "--php-ini", "--docroot", "--server", NULL };
@@ -40,44 +57,119 @@ static const char *const dotnet_commands[] = { "exec", NULL };
 static const char *const loader_words[] = { "--library-path", "--preload",	 "--argv0",
 					    "--audit",	      "--inhibit-rpath", NULL };
 
-#define SHELL(name_)                                                                  \
-	{ .name = (name_), .values = "oO", .attached = "", .code = "cs", .script = "", \
-	  .words = shell_words, .script_words = no_words, .commands = no_words }
-#define PYTHON(name_)                                                                    \
-	{ .name = (name_), .values = "WXQ", .attached = "", .code = "c", .script = "m", \
-	  .words = python_words, .script_words = no_words, .commands = no_words }
-#define NODE(name_)                                                                     \
-	{ .name = (name_), .values = "rC", .attached = "", .code = "ep", .script = "", \
-	  .words = node_words, .script_words = no_words, .commands = no_words }
+#define SHELL(name_)                \
+	{ .name = (name_),          \
+	  .values = "oO",           \
+	  .attached = "",           \
+	  .code = "cs",             \
+	  .script = "",             \
+	  .words = shell_words,     \
+	  .script_words = no_words, \
+	  .commands = no_words }
+#define PYTHON(name_)               \
+	{ .name = (name_),          \
+	  .values = "WXQ",          \
+	  .attached = "",           \
+	  .code = "c",              \
+	  .script = "m",            \
+	  .words = python_words,    \
+	  .script_words = no_words, \
+	  .commands = no_words }
+#define NODE(name_)                 \
+	{ .name = (name_),          \
+	  .values = "rC",           \
+	  .attached = "",           \
+	  .code = "ep",             \
+	  .script = "",             \
+	  .words = node_words,      \
+	  .script_words = no_words, \
+	  .commands = no_words }
 
 static const struct interpreter interpreters[] = {
-	PYTHON("python"), PYTHON("pypy"), NODE("node"), NODE("nodejs"), SHELL("bash"), SHELL("sh"),
-	SHELL("dash"), SHELL("ash"), SHELL("ksh"), SHELL("mksh"), SHELL("zsh"),
-	{ .name = "ruby", .values = "ICrE", .attached = "FKTWx0i", .code = "e", .script = "",
-	  .words = no_words, .script_words = no_words, .commands = no_words },
-	{ .name = "perl", .values = "I", .attached = "MmiFlx0CdDV", .code = "eE", .script = "",
-	  .words = no_words, .script_words = no_words, .commands = no_words },
-	{ .name = "php", .values = "dctSz", .attached = "", .code = "rRBE", .script = "fF",
-	  .words = php_words, .script_words = php_scripts, .commands = no_words },
-	{ .name = "lua", .values = "l", .attached = "", .code = "e", .script = "",
-	  .words = no_words, .script_words = no_words, .commands = no_words },
-	{ .name = "luajit", .values = "lj", .attached = "bO", .code = "e", .script = "",
-	  .words = no_words, .script_words = no_words, .commands = no_words },
-	{ .name = "java", .whole = true, .words = java_words, .script_words = java_scripts,
+	PYTHON("python"),
+	PYTHON("pypy"),
+	NODE("node"),
+	NODE("nodejs"),
+	SHELL("bash"),
+	SHELL("sh"),
+	SHELL("dash"),
+	SHELL("ash"),
+	SHELL("ksh"),
+	SHELL("mksh"),
+	SHELL("zsh"),
+	{ .name = "ruby",
+	  .values = "ICrE",
+	  .attached = "FKTWx0i",
+	  .code = "e",
+	  .script = "",
+	  .words = no_words,
+	  .script_words = no_words,
 	  .commands = no_words },
-	{ .name = "deno", .whole = true, .words = no_words, .script_words = no_words,
+	{ .name = "perl",
+	  .values = "I",
+	  .attached = "MmiFlx0CdDV",
+	  .code = "eE",
+	  .script = "",
+	  .words = no_words,
+	  .script_words = no_words,
+	  .commands = no_words },
+	{ .name = "php",
+	  .values = "dctSz",
+	  .attached = "",
+	  .code = "rRBE",
+	  .script = "fF",
+	  .words = php_words,
+	  .script_words = php_scripts,
+	  .commands = no_words },
+	{ .name = "lua",
+	  .values = "l",
+	  .attached = "",
+	  .code = "e",
+	  .script = "",
+	  .words = no_words,
+	  .script_words = no_words,
+	  .commands = no_words },
+	{ .name = "luajit",
+	  .values = "lj",
+	  .attached = "bO",
+	  .code = "e",
+	  .script = "",
+	  .words = no_words,
+	  .script_words = no_words,
+	  .commands = no_words },
+	{ .name = "java",
+	  .whole = true,
+	  .words = java_words,
+	  .script_words = java_scripts,
+	  .commands = no_words },
+	{ .name = "deno",
+	  .whole = true,
+	  .words = no_words,
+	  .script_words = no_words,
 	  .commands = deno_commands },
-	{ .name = "bun", .whole = true, .words = no_words, .script_words = no_words,
+	{ .name = "bun",
+	  .whole = true,
+	  .words = no_words,
+	  .script_words = no_words,
 	  .commands = deno_commands },
-	{ .name = "dotnet", .whole = true, .words = no_words, .script_words = no_words,
+	{ .name = "dotnet",
+	  .whole = true,
+	  .words = no_words,
+	  .script_words = no_words,
 	  .commands = dotnet_commands },
-	{ .name = "mono", .whole = true, .words = no_words, .script_words = no_words,
+	{ .name = "mono",
+	  .whole = true,
+	  .words = no_words,
+	  .script_words = no_words,
 	  .commands = no_words },
 };
 
 /* The dynamic loader, run by hand: what it loads is the program. */
-static const struct interpreter loader = { .name = "ld", .whole = true, .words = loader_words,
-					   .script_words = no_words, .commands = no_words };
+static const struct interpreter loader = { .name = "ld",
+					   .whole = true,
+					   .words = loader_words,
+					   .script_words = no_words,
+					   .commands = no_words };
 
 bool interpreter_word(const char *text, const char *const *words)
 {
@@ -113,10 +205,10 @@ bool interpreter_is_loader(const struct interpreter *interpreter)
 }
 
 enum option {
-	OPTION_ALONE,	   /* the next argument is read as an option again */
-	OPTION_VALUE,	   /* the next argument is its value */
-	OPTION_CODE,	   /* no script */
-	OPTION_SCRIPT,	   /* the next argument is the script */
+	OPTION_ALONE,	    /* the next argument is read as an option again */
+	OPTION_VALUE,	    /* the next argument is its value */
+	OPTION_CODE,	    /* no script */
+	OPTION_SCRIPT,	    /* the next argument is the script */
 	OPTION_SCRIPT_HERE, /* *rest is the script */
 };
 
@@ -195,4 +287,3 @@ const char *interpreter_script(const struct interpreter *interpreter, const stru
 	}
 	return NULL;
 }
-

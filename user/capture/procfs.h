@@ -40,8 +40,8 @@ bool procfs_forked(uint32_t tgid, uint32_t parent);
 
 /* What names a process and what a watch rule asks for. */
 struct procfs_facts {
-	bool live;	       /* from /proc; else from the kernel's record */
-	bool started_cut;      /* `started_as` holds only the end of a long path */
+	bool live;		   /* from /proc; else from the kernel's record */
+	bool started_cut;	   /* `started_as` holds only the end of a long path */
 	char started_as[PATH_MAX]; /* AT_EXECFN; "" unknown */
 	char executable[PATH_MAX]; /* "" unknown */
 	char cgroups[8192];	   /* lines as in /proc/PID/cgroup; "" unknown */

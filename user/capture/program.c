@@ -10,17 +10,33 @@
 #include "util/utf8.h"
 
 /* Servers and runners whose own name says little: the application is their argument. */
-static const char *const positional_servers[] = { "uvicorn", "gunicorn", "hypercorn", "daphne",
-						  "granian", "waitress-serve", NULL };
+static const char *const positional_servers[] = { "uvicorn", "gunicorn", "hypercorn",
+						  "daphne",  "granian",	 "waitress-serve",
+						  NULL };
 static const char *const option_servers[] = { "celery", "flask", NULL };
 
 /* Options of theirs without a value, as far as an application may follow one. */
-static const char *const server_flags[] = {
-	"--reload", "--factory", "--proxy-headers", "--no-proxy-headers", "--access-log",
-	"--no-access-log", "--use-colors", "--no-use-colors", "--daemon", "-D", "--preload",
-	"--no-sendfile", "--capture-output", "--check-config", "--print-config", "--spew", "-R",
-	"--enable-stdio-inheritance", "--debug", "--access-logfile=-", NULL
-};
+static const char *const server_flags[] = { "--reload",
+					    "--factory",
+					    "--proxy-headers",
+					    "--no-proxy-headers",
+					    "--access-log",
+					    "--no-access-log",
+					    "--use-colors",
+					    "--no-use-colors",
+					    "--daemon",
+					    "-D",
+					    "--preload",
+					    "--no-sendfile",
+					    "--capture-output",
+					    "--check-config",
+					    "--print-config",
+					    "--spew",
+					    "-R",
+					    "--enable-stdio-inheritance",
+					    "--debug",
+					    "--access-logfile=-",
+					    NULL };
 
 static const char *base_name(const char *path)
 {

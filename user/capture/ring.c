@@ -105,7 +105,8 @@ static const uint8_t *in_window(struct ring *ring, size_t offset, size_t size)
 	return ring->window + (offset - ring->window_offset);
 }
 
-/* Hands on the record at `place` and returns the place after it; `place` while it is being written. */
+/* Hands on the record at `place` and returns the place after it; `place` while it is being written.
+ */
 static uint64_t take(struct ring *ring, uint64_t place)
 {
 	size_t offset = place & (ring->size - 1);

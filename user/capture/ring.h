@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The reading end of a BPF ring buffer (kernel/bpf/ringbuf.c, "BPF ring buffer" in the kernel's
- * Documentation/bpf). Unlike libbpf's it maps a part of the data at a time: what is resident does not
- * grow with the ring; it frees what was read in batches: the writers' cache line is touched seldom;
- * and it stops at a deadline.
+ * Documentation/bpf). Unlike libbpf's it maps a part of the data at a time: what is resident does
+ * not grow with the ring; it frees what was read in batches: the writers' cache line is touched
+ * seldom; and it stops at a deadline.
  */
 #ifndef ONLOOKER_RING_H
 #define ONLOOKER_RING_H

@@ -86,8 +86,7 @@ static const char *choose_start(struct service_reader *reader, uint32_t tgid)
 
 /* Names the program of the process whose facts are gathered. */
 static enum program_kind name_process(struct service_reader *reader, uint32_t tgid,
-				      const struct event_process *hint,
-				      char ret[PROGRAM_NAME_SIZE])
+				      const struct event_process *hint, char ret[PROGRAM_NAME_SIZE])
 {
 	size_t size = read_args(reader, tgid, hint);
 

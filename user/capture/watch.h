@@ -40,8 +40,8 @@ struct process_watch watch_judge(const struct watch *watch, uint32_t tgid,
 				 const struct event_process *hint);
 
 /*
- * What bits of a process mean for its connection between these ports. `any_port`: whether there is a
- * port with which it would be watched; the two given do not matter then.
+ * What bits of a process mean for its connection between these ports. `any_port`: whether there is
+ * a port with which it would be watched; the two given do not matter then.
  */
 bool watch_decides(const struct watch_config *config, uint64_t bits, uint16_t local_port,
 		   uint16_t remote_port, bool any_port);

@@ -74,7 +74,8 @@ double table_quantile(const uint64_t *buckets, const uint64_t *bounds_ns, size_t
 		double here = (double)buckets[i];
 
 		if (here > 0 && below + here >= q * total)
-			return (low + ((double)bounds_ns[i] - low) * (q * total - below) / here) / 1e9;
+			return (low + ((double)bounds_ns[i] - low) * (q * total - below) / here) /
+			       1e9;
 		below += here;
 	}
 	return (double)bounds_ns[buckets_n - 2] / 1e9;
@@ -249,8 +250,8 @@ static void format_duration(double seconds, char *ret, size_t size)
 }
 
 /* The columns after the name are FIXED_WIDTH wide; a narrow window shows those that fit. */
-static void put_line(struct table *table, const char *name, size_t name_width,
-		     const char *columns, size_t width, const char *style)
+static void put_line(struct table *table, const char *name, size_t name_width, const char *columns,
+		     size_t width, const char *style)
 {
 	put(table, style);
 	put_cell(table, name, name_width < width ? name_width : width, true);
@@ -300,8 +301,8 @@ static void put_frame(struct table *table, const char *title, const char *const 
 	put(table, FRAME_BEGIN);
 	put_line(table, title, width, "", width, "");
 	put(table, LINE_END);
-	snprintf(columns, sizeof(columns), "  %-10s %-6s %8s %7s %7s %7s %7s %6s", "PROTOCOL", "SIDE",
-		 "RATE/s", "ERR/s", "P50", "P95", "P99", "CONNS");
+	snprintf(columns, sizeof(columns), "  %-10s %-6s %8s %7s %7s %7s %7s %6s", "PROTOCOL",
+		 "SIDE", "RATE/s", "ERR/s", "P50", "P95", "P99", "CONNS");
 	put_line(table, "SERVICE", name_width, columns, width, BOLD);
 	for (i = 0; i < shown; i++)
 		put_row(table, &table->views[i], name_width, width);
@@ -331,7 +332,8 @@ int table_open(int fd, struct table **ret)
 	table = calloc(1, sizeof(*table));
 	if (!table)
 		return -ENOMEM;
-	/* Opened anew: not blocking must be our own affair, not the shell's on the same terminal. */
+	/* Opened anew: not blocking must be our own affair, not the shell's on the same terminal.
+	 */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	table->fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (table->fd < 0) {

@@ -9,16 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TABLE_ROWS 512	  /* rows that rates are kept for; of more, the first ones */
-#define TABLE_BUCKETS 41  /* CONFIG_BUCKETS and the one beyond the last bound */
+#define TABLE_ROWS 512	 /* rows that rates are kept for; of more, the first ones */
+#define TABLE_BUCKETS 41 /* CONFIG_BUCKETS and the one beyond the last bound */
 
 /* Totals since the start. Texts and arrays are the caller's, read during the call only. */
 struct table_row {
 	const char *service, *protocol, *role;
 	uint64_t count, errors;
 	/*
-	 * buckets[i] counts the durations up to bounds_ns[i] and above the bound before; the last of
-	 * the buckets_n has no bound: bounds_ns has buckets_n - 1. buckets_n <= TABLE_BUCKETS.
+	 * buckets[i] counts the durations up to bounds_ns[i] and above the bound before; the last
+	 * of the buckets_n has no bound: bounds_ns has buckets_n - 1. buckets_n <= TABLE_BUCKETS.
 	 */
 	const uint64_t *buckets;
 	const uint64_t *bounds_ns;

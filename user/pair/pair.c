@@ -79,7 +79,8 @@ static void request_report(struct request *request, struct outlet *outlet,
 			   uint64_t end)
 {
 	bool server = connection->side == SIDE_SERVER;
-	bool whole = server || (connection->protocol && connection->protocol->family == FAMILY_HTTP);
+	bool whole =
+		server || (connection->protocol && connection->protocol->family == FAMILY_HTTP);
 	struct exchange exchange = {
 		.connection = connection,
 		.operation = request->operation,

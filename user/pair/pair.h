@@ -17,10 +17,10 @@
 struct outlet {
 	struct sink *sinks[SINKS_MAX];
 	unsigned int sink_count;
-	uint32_t open_requests;	 /* limit per connection */
-	struct pool targets;	 /* of struct target */
-	uint64_t refused;	 /* requests not followed: the limit, or no memory */
-	uint64_t unpaired;	 /* requests forgotten because the stream had a gap */
+	uint32_t open_requests; /* limit per connection */
+	struct pool targets;	/* of struct target */
+	uint64_t refused;	/* requests not followed: the limit, or no memory */
+	uint64_t unpaired;	/* requests forgotten because the stream had a gap */
 };
 
 /* Makes an outlet without sinks. `open_requests`: how many may wait on one connection. */

@@ -14,7 +14,7 @@
 #define MIDWAY_START (1ULL << 32) /* so that what lies before it still has a position */
 #define SKIP_LEAST 16384	  /* a shorter skip is not worth telling */
 #define SKIP_MOST (1U << 30)	  /* positions in the verdict wrap */
-#define SEARCH_TRIES 8		  /* midway: from then on only the beginnings of calls are looked at */
+#define SEARCH_TRIES 8 /* midway: from then on only the beginnings of calls are looked at */
 #define SEARCH_BYTES 1024
 
 struct entry {
@@ -22,8 +22,8 @@ struct entry {
 	struct entry *next, **link; /* all entries */
 	uint64_t edge[2];	    /* one past the newest byte that a record told of */
 	uint64_t end[2];	    /* closing: where the streams end */
-	uint64_t unread;	    /* closing: bytes of the end of what came in that need not be read */
-	uint64_t deadline;	    /* closing: when to wait no longer; 0: not closing */
+	uint64_t unread;   /* closing: bytes of the end of what came in that need not be read */
+	uint64_t deadline; /* closing: when to wait no longer; 0: not closing */
 	uint64_t closed_at;
 	uint64_t inode;
 	uint32_t first[2]; /* the kernel side's position of our 0 */
@@ -253,7 +253,8 @@ static void tell_verdict(struct entry *entry, struct slot *slot)
 	}
 }
 
-/* Nothing comes before its connection; what the kernel side knows by its ticks only, may seem to. */
+/* Nothing comes before its connection; what the kernel side knows by its ticks only, may seem to.
+ */
 static void tell_times(const struct event_data *data, uint64_t established, struct chunk *chunk)
 {
 	uint64_t instant = data->instant;
@@ -299,8 +300,8 @@ static void on_close(struct connections *connections, struct entry *entry,
 		return;
 	}
 	entry->unread = close->unread;
-	entry->end[DIRECTION_RX] = widen(entry, DIRECTION_RX, close->position[DIRECTION_RX]) +
-				   close->unread;
+	entry->end[DIRECTION_RX] =
+		widen(entry, DIRECTION_RX, close->position[DIRECTION_RX]) + close->unread;
 	entry->end[DIRECTION_TX] = widen(entry, DIRECTION_TX, close->position[DIRECTION_TX]);
 	if (conversation_deaf(&entry->conversation) || is_whole(entry, 0)) {
 		entry_end(connections, entry, true);

@@ -33,8 +33,8 @@ struct connections_counts {
 struct connections;
 
 /*
- * A table for `limit` connections whose verdicts lie in `slots` (not owned), feeding `pipeline` (not
- * owned). 0 or -ENOMEM; connections_free() ends it.
+ * A table for `limit` connections whose verdicts lie in `slots` (not owned), feeding `pipeline`
+ * (not owned). 0 or -ENOMEM; connections_free() ends it.
  */
 int connections_new(uint32_t limit, struct slot *slots, struct pipeline *pipeline,
 		    const struct connections_host *host, struct connections **ret);

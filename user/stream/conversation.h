@@ -38,7 +38,7 @@ struct pipeline {
 	struct pool states; /* of the largest protocol's state */
 	struct protocol_counts counts[PROTOCOLS_MAX + 1];
 	uint64_t losses[LOSS_REASONS]; /* gaps whose cause was said with the data */
-	struct conversation *pending; /* those that wait for something that time can decide */
+	struct conversation *pending;  /* those that wait for something that time can decide */
 };
 
 enum conversation_phase {
@@ -54,20 +54,21 @@ struct conversation {
 	struct moment begun[2];	      /* the message in progress */
 	struct pair pair;
 	void *state;
-	uint64_t unended;      /* number of the request whose last byte is still to come; 0 none */
+	uint64_t unended;	/* number of the request whose last byte is still to come; 0 none */
 	uint64_t waiting_since; /* ns: PARSE_WAIT was answered; 0 none */
 	struct conversation *next_pending, **link_pending;
-	uint16_t tries;	     /* midway: chunks looked at in vain */
-	uint8_t protocol;    /* index in protocols[]; PROTOCOLS_MAX: unknown */
-	uint8_t phase;	     /* enum conversation_phase */
-	uint8_t base;	     /* session as the protocol last said: SESSION_IDLE, _TRANSACTION, _NONE */
-	bool inside[2];	     /* between the first and the last step of a message */
-	bool answered;	     /* midway: the last bytes seen were the answering side's */
-	bool announced;	     /* sinks were told CONNECTION_OPENED */
-	bool late;	     /* stop waiting for what was not seen */
+	uint16_t tries;	  /* midway: chunks looked at in vain */
+	uint8_t protocol; /* index in protocols[]; PROTOCOLS_MAX: unknown */
+	uint8_t phase;	  /* enum conversation_phase */
+	uint8_t base;	  /* session as the protocol last said: SESSION_IDLE, _TRANSACTION, _NONE */
+	bool inside[2];	  /* between the first and the last step of a message */
+	bool answered;	  /* midway: the last bytes seen were the answering side's */
+	bool announced;	  /* sinks were told CONNECTION_OPENED */
+	bool late;	  /* stop waiting for what was not seen */
 };
 
-/* A pipeline for connections with at most `open_requests` waiting each, `memory` bytes held in all. */
+/* A pipeline for connections with at most `open_requests` waiting each, `memory` bytes held in all.
+ */
 void pipeline_init(struct pipeline *pipeline, uint32_t open_requests, size_t memory);
 void pipeline_free(struct pipeline *pipeline);
 
@@ -99,7 +100,8 @@ void conversation_lose(struct conversation *conversation, struct pipeline *pipel
 void conversation_free(struct conversation *conversation, struct pipeline *pipeline);
 
 /* Still looking for a protocol after `tries` chunks in vain: beginnings of calls will do. */
-static inline bool conversation_searches(const struct conversation *conversation, unsigned int tries)
+static inline bool conversation_searches(const struct conversation *conversation,
+					 unsigned int tries)
 {
 	return conversation->phase == PHASE_MIDWAY && conversation->protocol == PROTOCOLS_MAX &&
 	       conversation->tries >= tries;

@@ -87,7 +87,8 @@ static bool flow_hold(struct flow *flow, struct flow_memory *memory, struct byte
 static void mark_push(struct flow *flow, uint64_t end, const struct chunk *chunk)
 {
 	if (flow->mark_count == FLOW_MARKS)
-		flow->mark_count--; /* the newest two become one: coarser times, never wrong bytes */
+		flow->mark_count--; /* the newest two become one: coarser times, never wrong bytes
+				     */
 	flow->marks[flow->mark_count++] = (struct mark){
 		.end = end,
 		.time = chunk->time,
@@ -198,7 +199,8 @@ void flow_consume(struct flow *flow, size_t used)
 {
 	if (!used)
 		return;
-	flow->at = *flow_mark(flow, flow->parsed + (used < flow->view.size ? used : flow->view.size) - 1);
+	flow->at = *flow_mark(flow,
+			      flow->parsed + (used < flow->view.size ? used : flow->view.size) - 1);
 	flow->parsed += used;
 	flow->view = bytes_skip(flow->view, used);
 	marks_drop(flow);

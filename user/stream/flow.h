@@ -52,16 +52,17 @@ struct ahead {
 struct flow {
 	uint64_t next;
 	uint64_t parsed;
-	struct bytes view;   /* bytes [parsed, next): borrowed from the chunk at hand, or in `held` */
-	uint8_t *held;	     /* NULL while nothing needs keeping */
+	struct bytes view; /* bytes [parsed, next): borrowed from the chunk at hand, or in `held` */
+	uint8_t *held;	   /* NULL while nothing needs keeping */
 	uint32_t held_room;
 	uint8_t mark_count;
 	uint8_t ahead_count;
-	bool started;	     /* `next` is known */
+	bool started;		       /* `next` is known */
 	struct mark marks[FLOW_MARKS]; /* of the bytes from `parsed` on, oldest first */
-	struct mark at;	     /* of the byte before `parsed` */
-	struct ahead *ahead; /* by position */
-	uint64_t ahead_since; /* ns: when the lane began to wait for what is missing; 0: it does not */
+	struct mark at;		       /* of the byte before `parsed` */
+	struct ahead *ahead;	       /* by position */
+	uint64_t ahead_since; /* ns: when the lane began to wait for what is missing; 0: it does not
+			       */
 };
 
 enum flow_take {
@@ -86,12 +87,13 @@ enum flow_take flow_take(struct flow *flow, struct flow_memory *memory, const st
 bool flow_end(struct flow *flow, uint64_t end);
 
 /*
- * Drops `used` bytes from the view's front; more than it holds begins a skip. The bytes dropped stay
- * readable until the next flow_take() or flow_keep().
+ * Drops `used` bytes from the view's front; more than it holds begins a skip. The bytes dropped
+ * stay readable until the next flow_take() or flow_keep().
  */
 void flow_consume(struct flow *flow, size_t used);
 
-/* Makes what is still borrowed the lane's own; false where memory is lacking: those bytes are lost. */
+/* Makes what is still borrowed the lane's own; false where memory is lacking: those bytes are lost.
+ */
 bool flow_keep(struct flow *flow, struct flow_memory *memory);
 
 /* The times of the byte at `position`, which is not yet parsed; else of the newest byte. */

@@ -19,8 +19,8 @@ void unix_sockets_free(struct unix_sockets *sockets);
 void unix_sockets_refresh(struct unix_sockets *sockets);
 
 /*
- * Whether a socket of that inode is open in the network namespace of process `tgid` (when it is gone,
- * in our own). True where that cannot be told.
+ * Whether a socket of that inode is open in the network namespace of process `tgid` (when it is
+ * gone, in our own). True where that cannot be told.
  */
 bool unix_sockets_open(struct unix_sockets *sockets, uint32_t tgid, uint64_t inode);
 

@@ -10,8 +10,8 @@
 
 #include "bytes.h"
 
-#define NAME_NONE 0  /* "" */
-#define NAME_OTHER 1 /* "other": what a bound has cut off */
+#define NAME_NONE 0   /* "" */
+#define NAME_OTHER 1  /* "other": what a bound has cut off */
 #define NAME_SIZE 256 /* longer texts are cut */
 
 enum name_kind {
@@ -28,7 +28,8 @@ enum name_kind {
 
 /*
  * The number of `text`, newly given where it has none yet. NAME_OTHER when the kind's budget is
- * used up, or without memory (names_refused() counts it). One text has one number, whatever its kind.
+ * used up, or without memory (names_refused() counts it). One text has one number, whatever its
+ * kind.
  */
 uint16_t names_intern(enum name_kind kind, struct bytes text);
 

@@ -16,6 +16,10 @@ const routes = {
 		response.writeEarlyHints({ link: "</style.css>; rel=preload" });
 		setTimeout(() => response.end("hinted\n"), 5);
 	},
+	"/sink": (request, response) => {
+		request.resume();
+		request.on("end", () => response.end("taken\n"));
+	},
 	"/stream": (request, response) => {
 		let left = 20;
 		const next = () => (left-- ? response.write("x".repeat(left * 97), next) : response.end());

@@ -37,10 +37,13 @@ class Connection:
         return bool(data)
 
     def _take(self, count):
-        while len(self.buffer) < count:
-            assert self._more(), "ended early"
-        data, self.buffer = self.buffer[:count], self.buffer[count:]
-        return data
+        parts, missing = [self.buffer[:count]], count - len(self.buffer)
+        self.buffer = self.buffer[count:]
+        while missing > 0:
+            parts.append(self.socket.recv(min(missing, 1 << 20)))
+            assert parts[-1], "ended early"
+            missing -= len(parts[-1])
+        return b"".join(parts)
 
     def _until(self, mark, size=65536):
         while mark not in self.buffer:
@@ -48,15 +51,15 @@ class Connection:
         return self._take(self.buffer.index(mark) + len(mark))
 
     def _chunks(self):
-        body = b""
+        parts = []
         while True:
             size = int(self._until(b"\r\n").split(b";")[0], 16)
             if size == 0:
                 break
-            body += self._take(size + 2)[:-2]
+            parts.append(self._take(size + 2)[:-2])
         while self._until(b"\r\n") != b"\r\n":
             pass
-        return body
+        return b"".join(parts)
 
     def answer(self, method="GET", size=65536):
         """Status and body of one answer; an informational one has none."""

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "stream/phase.h"
+
+#define DETECT_BYTES 8192   /* after as many bytes a protocol must have shown itself */
+#define FOREIGN_BYTES 16384 /* of a server that speaks first */
+#define MIDWAY_TRIES 64
+#define CERTAIN 50 /* detect(): from here on it is believed */
+
+/* The protocol that `view` is, -EAGAIN while more bytes could tell, -ENOENT when it is none. */
+static int detect(const struct conversation *c, struct bytes view, enum lane lane, bool midway)
+{
+	int best = -ENOENT;
+	int score = CERTAIN - 1;
+
+	for (int i = 0; protocols[i]; i++) {
+		int result;
+
+		if (c->protocol != PROTOCOLS_MAX && midway && c->protocol != i)
+			continue;
+		result = protocols[i]->detect(view, lane, midway);
+		if (result == -EAGAIN && best < 0)
+			best = -EAGAIN;
+		if (result > score) {
+			score = result;
+			best = i;
+		}
+	}
+	return best;
+}
+
+/* A new stream: the first bytes of the request lane tell; answers are held back until then. */
+void detect_fresh(struct conversation *c, struct pipeline *p, unsigned int direction)
+{
+	struct flow *flow = &c->flows[direction];
+	int found;
+
+	if (!flow->view.size)
+		return;
+	if (lane_of(c, direction) == LANE_RESPONSE) {
+		if (flow->view.size > FOREIGN_BYTES)
+			phase_deaf(c, p);
+		return;
+	}
+	found = detect(c, flow->view, LANE_REQUEST, false);
+	if (found >= 0)
+		phase_speaking(c, p, found, false);
+	else if (found != -EAGAIN || flow->view.size >= DETECT_BYTES)
+		phase_deaf(c, p);
+}
+
+/* Which side this end is on is not known: the bytes of either hypothesis tell. */
+static bool guess_side(struct conversation *c, struct bytes view, unsigned int direction)
+{
+	bool sent = direction == DIRECTION_TX;
+
+	if (detect(c, view, LANE_REQUEST, true) >= 0)
+		c->connection.side = sent ? SIDE_CLIENT : SIDE_SERVER;
+	else if (detect(c, view, LANE_RESPONSE, true) >= 0)
+		c->connection.side = sent ? SIDE_SERVER : SIDE_CLIENT;
+	return c->connection.side != 0;
+}
+
+/*
+ * A stream in mid-life. Chunks are looked at one by one: programs write whole messages. Pairing
+ * begins with a request that is the very first thing seen or that follows an answer.
+ */
+void detect_midway(struct conversation *c, struct pipeline *p, unsigned int direction)
+{
+	struct flow *flow = &c->flows[direction];
+	struct bytes view = flow->view;
+	int found = -ENOENT;
+
+	if (!view.size)
+		return;
+	if (!c->connection.side)
+		guess_side(c, view, direction);
+	if (c->connection.side && lane_of(c, direction) == LANE_RESPONSE) {
+		c->answered = true;
+	} else if (c->connection.side) {
+		found = detect(c, view, LANE_REQUEST, true);
+		if (found >= 0 && (c->answered || (!c->tries && c->protocol == PROTOCOLS_MAX))) {
+			phase_speaking(c, p, found, true);
+			return;
+		}
+		c->answered = false;
+	}
+	if (found == -EAGAIN && c->answered && view.size < DETECT_BYTES)
+		return;
+	flow_restart(flow, &p->memory, flow->next);
+	if (++c->tries >= MIDWAY_TRIES && c->protocol == PROTOCOLS_MAX)
+		phase_deaf(c, p);
+	else if (c->tries == UINT16_MAX)
+		c->tries = MIDWAY_TRIES;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of a conversation share: its phases and who enters them. Private to user/stream.
+ *
+ *	conversation.c   chunks in, gaps, the end
+ *	detection.c      FRESH and MIDWAY: which protocol, where a message begins
+ *	parsing.c        SPEAKING: messages to the pairing
+ *	phase.c          the phases themselves, and what sinks are told of them
+ */
+#ifndef ONLOOKER_PHASE_H
+#define ONLOOKER_PHASE_H
+
+#include "stream/conversation.h"
+
+static inline struct protocol_counts *counts_of(struct conversation *c, struct pipeline *p)
+{
+	return &p->counts[c->protocol];
+}
+
+/* Which direction speaks for whom. */
+
+static inline enum lane lane_of(const struct conversation *c, unsigned int direction)
+{
+	bool sent = direction == DIRECTION_TX;
+
+	return sent == (c->connection.side == SIDE_CLIENT) ? LANE_REQUEST : LANE_RESPONSE;
+}
+
+static inline unsigned int direction_of(const struct conversation *c, enum lane lane)
+{
+	bool client = c->connection.side == SIDE_CLIENT;
+
+	return client == (lane == LANE_REQUEST) ? DIRECTION_TX : DIRECTION_RX;
+}
+
+/* A tick has to look at the conversation: it waits for something that time can decide. Or no more.
+ */
+void phase_await(struct conversation *c, struct pipeline *p);
+void phase_settle(struct conversation *c);
+
+/* Tells sinks, once, what the connection is known to be. */
+void phase_announce(struct conversation *c, struct pipeline *p);
+
+/* The session's state, as given or as it follows from what waits. */
+void phase_session(struct conversation *c, struct pipeline *p, enum session_state session);
+void phase_session_update(struct conversation *c, struct pipeline *p);
+
+/*
+ * The conversation enters a phase. Speaking: false where there is no memory for the protocol's
+ * state; it is deaf then. Midway: bytes are missing, or make no sense; what waits is forgotten.
+ */
+void phase_deaf(struct conversation *c, struct pipeline *p);
+bool phase_speaking(struct conversation *c, struct pipeline *p, unsigned int protocol, bool midway);
+void phase_midway(struct conversation *c, struct pipeline *p);
+
+/* Looks at what a direction holds for a protocol, or for a message boundary. May change the phase.
+ */
+void detect_fresh(struct conversation *c, struct pipeline *p, unsigned int direction);
+void detect_midway(struct conversation *c, struct pipeline *p, unsigned int direction);
+
+/* Parses what a direction holds, as far as it goes. May change the phase. */
+void parse_lane(struct conversation *c, struct pipeline *p, unsigned int direction);
+
+/* The same for answers whose requests were awaited in vain. */
+void parse_late(struct conversation *c, struct pipeline *p);
+
+/* The direction has ended: its last message may be complete by that. */
+void parse_finish(struct conversation *c, struct pipeline *p, unsigned int direction);
+
+#endif
