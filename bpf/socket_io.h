@@ -86,6 +86,28 @@ static __always_inline void range_emit(struct range *range, u32 size, u32 loss)
 		  PACK(range->position, loss << 1 | range->direction), range->instant);
 }
 
+/* The verifier knows nothing of what a global function returns. */
+__attribute__((noinline)) u64 unknown(u64 value)
+{
+	asm volatile("" : "+r"(value));
+	return value;
+}
+
+/* However the range came about, it looks the same: the loop behind is followed once, not per way.
+ */
+static __always_inline void range_forget(struct range *range, struct buffers *from)
+{
+	range->slot_generation = unknown(range->slot_generation);
+	range->instant = unknown(range->instant);
+	range->position = unknown(range->position);
+	range->moved = unknown(range->moved);
+	range->want = unknown(range->want);
+	range->skip = unknown(range->skip);
+	range->giant = unknown(range->giant);
+	from->base = unknown(from->base);
+	from->count = unknown(from->count);
+}
+
 /* Captures the part of the range that lies in one buffer of `size` bytes. */
 static __always_inline void range_buffer(struct range *range, u64 buffer, u64 size)
 {
@@ -113,6 +135,7 @@ static __always_inline void range_capture(struct range *range, struct buffers *f
 	}
 	if (from->count > 1 && range->moved > GIANT)
 		range->giant = GIANT_FLAG;
+	range_forget(range, from);
 	for (u32 i = 0; i < BUFFERS && i < from->count && range->moved && range->want; i++) {
 		if (bpf_probe_read_user(&piece, sizeof(piece),
 					(void *)(from->base + i * sizeof(piece)))) {

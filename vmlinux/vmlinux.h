@@ -133,10 +133,6 @@ struct net {
 	struct ns_common ns;
 };
 
-typedef struct {
-	struct net *net;
-} possible_net_t;
-
 struct sock_common {
 	unsigned long skc_flags;
 	__be32 skc_daddr, skc_rcv_saddr;
@@ -144,7 +140,9 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
-	possible_net_t skc_net;
+	struct {
+		struct net *net;
+	} skc_net; /* possible_net_t */
 	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 };
 

@@ -102,7 +102,8 @@ static void test_full(void **state)
 
 	(void)state;
 	assert_int_equal(
-		load("{\"listen\": \"[::1]:80\", \"backend\": \"fexit\", \"log_level\": \"critical\","
+		load("{\"listen\": \"[::1]:80\", \"backend\": \"fexit\","
+		     "\"log_level\": \"critical\","
 		     "\"endpoints\": [\"/api/travels/{id}\", \"/\"],"
 		     "\"buckets\": {\"http\": [0.1, 1], \"cache\": [0.000001]},"
 		     "\"limits\": {\"connections\": 16, \"ring_bytes\": 65536},"
@@ -227,7 +228,8 @@ static void test_refused_lists(void **state)
 	refuse("{\"buckets\": {\"http\": [2, 1]}}", ": buckets.http: expected");
 	refuse("{\"buckets\": {\"http\": [\"1\"]}}", ": buckets.http: expected");
 	refuse("{\"buckets\": {\"database\": 1}}", ": buckets.database: expected");
-	refuse("{\"buckets\": {\"cache\": [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,"
+	refuse("{\"buckets\": {\"cache\": [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,"
+	       "21,22,"
 	       "23,24,25,26,27,28,29,30,31,32,33,34,35,36,37,38,39,40,41]}}",
 	       ": buckets.cache: expected");
 	refuse("{\"endpoints\": [\"/a\", \"b\"]}", ": endpoints: expected");

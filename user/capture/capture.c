@@ -184,8 +184,8 @@ static const char *advice(int error)
 	switch (-error) {
 	case EPERM:
 	case EACCES:
-		return "run as root or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; `onlooker check` "
-		       "tells what is missing";
+		return "run as root or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; "
+		       "`onlooker check` tells what is missing";
 	case ENOMEM:
 		return "lower limits.ring_bytes or limits.connections";
 	default:
