@@ -123,7 +123,7 @@ $(BUILD)/sources: FORCE
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | deps-build $(BUILD)/version.h
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	$(CC) $(ALL_CFLAGS) -MD -MP -c $< -o $@
 
 # The skeleton has to stand before the first look at the files that include it.
 $(patsubst %.c,$(BUILD)/obj/%.o,$(shell grep -ls 'onlooker\.skel\.h' $(SOURCES))): | $(SKELETON)

@@ -14,8 +14,10 @@
 #define NR(x86, generic) generic
 #endif
 
+#define COUNTED 64 /* entries of a vector that are added up */
+
 struct registers {
-	u64 number, argument[3];
+	u64 number, argument[5];
 };
 
 /* The buffers of a call: one, or a vector of them. */
@@ -37,7 +39,8 @@ static __always_inline u32 registers_read(struct registers *ret)
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
 		struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
-		*ret = (struct registers){ regs->orig_ax, { regs->di, regs->si, regs->dx } };
+		*ret = (struct registers){ regs->orig_ax,
+					   { regs->di, regs->si, regs->dx, regs->r10, regs->r8 } };
 		ax = regs->ax;
 		cs = regs->cs;
 	} else {
@@ -47,7 +50,8 @@ static __always_inline u32 registers_read(struct registers *ret)
 
 		*ret = (struct registers){ BPF_CORE_READ(regs, orig_ax),
 					   { BPF_CORE_READ(regs, di), BPF_CORE_READ(regs, si),
-					     BPF_CORE_READ(regs, dx) } };
+					     BPF_CORE_READ(regs, dx), BPF_CORE_READ(regs, r10),
+					     BPF_CORE_READ(regs, r8) } };
 		ax = BPF_CORE_READ(regs, ax);
 		cs = BPF_CORE_READ(regs, cs);
 	}
@@ -61,7 +65,8 @@ static __always_inline u32 registers_read(struct registers *ret)
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
 	*ret = (struct registers){ regs->syscallno,
-				   { regs->orig_x0, regs->regs[1], regs->regs[2] } };
+				   { regs->orig_x0, regs->regs[1], regs->regs[2], regs->regs[3],
+				     regs->regs[4] } };
 	return LOSS_NONE;
 }
 #endif
@@ -81,7 +86,61 @@ static __always_inline void message_buffers(u64 address, struct buffers *ret)
 		ret->loss = LOSS_NO_BUFFER;
 }
 
-static __always_inline void buffers_find(u32 direction, struct buffers *ret)
+/* Bytes that the vector has room for; 0 where it has too many entries to count. */
+__attribute__((noinline)) u64 vector_size(u64 vector, u64 count)
+{
+	struct iovec piece;
+	u64 size = 0;
+
+	if (count > COUNTED)
+		return 0;
+	for (u32 i = 0; i < COUNTED && i < count; i++) {
+		if (bpf_probe_read_user(&piece, sizeof(piece),
+					(void *)(vector + i * sizeof(piece))))
+			return 0;
+		size += piece.iov_len;
+	}
+	return size;
+}
+
+/*
+ * Which of the messages of sendmmsg() or recvmmsg() it is, the registers do not tell, so the calls
+ * for the messages before are counted. The system call ends early when one fails (several_end()),
+ * is sent in part, or (recvmmsg with a time-out) late: of that one nothing is told.
+ */
+static __always_inline void several_find(struct sock *sk, u32 moved, bool sends,
+					 const struct registers *regs, struct buffers *ret)
+{
+	u64 task = bpf_get_current_pid_tgid();
+	struct several *known = bpf_map_lookup_elem(&several, &task);
+	struct several now = { .vector = regs->argument[1], .socket = (u64)sk };
+	u32 count = regs->argument[2];
+
+	if (!sends && regs->argument[4]) {
+		ret->loss = LOSS_LONG;
+		return;
+	}
+	if (known && known->vector == now.vector && known->socket == now.socket)
+		now.next = known->next;
+	message_buffers(now.vector + now.next * sizeof(struct mmsghdr), ret);
+	now.next++;
+	if (now.next >= count || (sends && vector_size(ret->base, ret->count) != moved))
+		now.next = 0;
+	several_seen = true;
+	bpf_map_update_elem(&several, &task, &now, BPF_ANY);
+}
+
+/* A call has moved nothing: no further message follows. */
+static __always_inline void several_end(void)
+{
+	u64 task = bpf_get_current_pid_tgid();
+
+	if (several_seen)
+		bpf_map_delete_elem(&several, &task);
+}
+
+static __always_inline void buffers_find(struct sock *sk, u32 moved, u32 direction,
+					 struct buffers *ret)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct registers regs;
@@ -108,7 +167,7 @@ static __always_inline void buffers_find(u32 direction, struct buffers *ret)
 		if (regs.argument[2] == 1)
 			message_buffers(regs.argument[1], ret);
 		else
-			ret->loss = LOSS_LONG; /* which message it is, the registers do not tell */
+			several_find(sk, moved, sends, &regs, ret);
 	} else {
 		ret->loss = LOSS_NO_BUFFER; /* sendfile, splice, io_uring_enter */
 	}

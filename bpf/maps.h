@@ -69,6 +69,21 @@ struct {
 	__type(value, struct process_watch);
 } processes SEC(".maps");
 
+/* By task: a call of several messages under way. */
+struct several {
+	u64 vector;
+	u64 socket;
+	u32 next; /* message */
+	u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, struct several);
+} several SEC(".maps");
+
 const volatile bool socket_storage = true;
 const volatile __u32 own_tgid = 0;
 const volatile __u32 wake_shift = 18;	 /* one wake-up every 2^18 bytes */
@@ -77,7 +92,8 @@ const volatile __u32 stack_size = 16384; /* THREAD_SIZE, before bpf_task_pt_regs
 
 struct watch_config watch;
 __u64 losses[LOSS_COUNTED];
-__u64 ring_bytes; /* about: several processors add without care */
+bool several_seen; /* somebody has ever sent or received several messages at once */
+__u64 ring_bytes;  /* about: several processors add without care */
 
 static __always_inline void count_loss(enum loss_reason reason)
 {

@@ -257,7 +257,11 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 	struct conn *conn;
 	struct slot *slot;
 
-	if (moved < 0 || !is_stream(sk, family))
+	if (!is_stream(sk, family))
+		return 0;
+	if (moved <= 0)
+		several_end();
+	if (moved < 0)
 		return 0;
 	if (direction == DIRECTION_RX && flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
@@ -296,7 +300,7 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 		range_emit(&range, moved, LOSS_LIMIT);
 		return 0;
 	}
-	buffers_find(direction, &from);
+	buffers_find(sk, moved, direction, &from);
 	if (from.loss)
 		range_emit(&range, moved, from.loss);
 	else

@@ -35,6 +35,12 @@ int empty_recv(void *ctx)
 	return 0;
 }
 
+SEC("?tp_btf/sk_data_ready")
+int empty_ready(void *ctx)
+{
+	return 0;
+}
+
 SEC("?fexit/tcp_sendmsg")
 int empty_sendmsg(void *ctx)
 {

@@ -32,6 +32,7 @@ class Load:
     metric: str = ""  # the counter of its exchanges
     hops: int = 1  # exchanges of that counter for each one made
     watched: bool = True
+    least: int = 2000  # for {count}
     skip: str = ""  # why it cannot be run here
     count: int = field(default=0, init=False)
 
@@ -48,9 +49,9 @@ class Load:
         if "{count}" not in self.command:
             self.run(site, 1)
             return
-        self.count = 2000
+        self.count = self.least
         for length in (0.3, seconds):
-            self.count = max(2000, round(self.run(site, seconds).rate * length))
+            self.count = max(self.least, round(self.run(site, seconds).rate * length))
 
     def run(self, site, seconds):
         bed = site.bed if self.watched else site.outside

@@ -112,6 +112,8 @@ def measure(report, site, loads, backend, pairs, seconds):
                               result.added_us))  # fmt: skip
         watched += result.watched
         _report_lost(report, load, result.watched)
+    if not watched:
+        return
     note = f"in {len(watched)} runs at full load, default sizes"
     for name, values in (("lost", [w.lost for w in watched]), ("gaps", [w.gaps for w in watched])):
         report.add(Row(EXACT, f"all: {name}", "events", sum(values), goal="= 0", note=note))

@@ -10,8 +10,14 @@ import beds  # noqa: F401 (sets the path to lib)
 from lib.observer import Observer, binary
 from lib.process import free_port
 
-# By backend of the observer: the programs of empty.bpf.c at the same places.
-PLACES = {"tracepoint": ("send", "recv"), "fexit": ("sendmsg", "recvmsg")}
+# By backend of the observer: at its places, the empty programs of empty.bpf.c, and those that copy
+# where it does.
+PROGRAMS = {
+    ("tracepoint", "empty"): ("empty_send", "empty_recv", "empty_ready"),
+    ("tracepoint", "copy"): ("copy_send", "copy_recv", "empty_ready"),
+    ("fexit", "empty"): ("empty_sendmsg", "empty_recvmsg"),
+    ("fexit", "copy"): ("copy_sendmsg", "copy_recvmsg"),
+}
 
 
 class Nothing:
@@ -23,12 +29,11 @@ class Nothing:
 
 
 class Empty:
-    """`kind` empty or copy: the programs of that name, attached."""
+    """The programs of that kind, attached."""
 
     def __init__(self, backend, kind="empty"):
         folder = Path(binary()).parent / "bench"
-        self.command = [folder / "empty", folder / "empty.bpf.o"]
-        self.command += [f"{kind}_{place}" for place in PLACES[backend]]
+        self.command = [folder / "empty", folder / "empty.bpf.o", *PROGRAMS[backend, kind]]
 
     def __enter__(self):
         self.process = subprocess.Popen(

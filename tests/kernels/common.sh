@@ -4,7 +4,7 @@
 # What the scripts of this folder share; sourced.
 
 # What takes long to get is kept here; whatever is removed is made again.
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/onlooker/kernels
+export cache=${XDG_CACHE_HOME:-$HOME/.cache}/onlooker/kernels
 
 say() {
 	printf '%s\n' "$*" >&2

@@ -9,11 +9,13 @@
 #include "stream/unix_sockets.h"
 #include "util/clock.h"
 
-#define PATIENCE_NS NSEC_PER_SEC /* for bytes that the close has overtaken, or nobody read yet */
+#define PATIENCE_NS NSEC_PER_SEC	  /* for bytes that nobody has read yet */
+#define OVERTAKEN_NS (50 * NSEC_PER_MSEC) /* for records that the close has overtaken */
 #define SWEEP_NS NSEC_PER_SEC
 #define MIDWAY_START (1ULL << 32) /* so that what lies before it still has a position */
 #define SKIP_LEAST 16384	  /* a shorter skip is not worth telling */
 #define SKIP_MOST (1U << 30)	  /* positions in the verdict wrap */
+#define END_UNKNOWN UINT64_MAX
 #define SEARCH_TRIES 8 /* midway: from then on only the beginnings of calls are looked at */
 #define SEARCH_BYTES 1024
 
@@ -123,6 +125,35 @@ static bool is_whole(const struct entry *entry, uint64_t unread)
 {
 	return entry->edge[DIRECTION_RX] + unread >= entry->end[DIRECTION_RX] &&
 	       entry->edge[DIRECTION_TX] >= entry->end[DIRECTION_TX];
+}
+
+/*
+ * Bytes that moved without a record (splice() from a socket): their number is known, and in a body
+ * that is all one wants.
+ */
+static void fill_up(struct connections *connections, struct entry *entry, unsigned int direction,
+		    uint64_t end)
+{
+	struct chunk chunk = {
+		.position = entry->edge[direction],
+		.time = entry->closed_at,
+		.moved = (uint32_t)(end - entry->edge[direction]),
+	};
+
+	if (end <= entry->edge[direction] || end - entry->edge[direction] > UINT32_MAX)
+		return;
+	conversation_feed(&entry->conversation, connections->pipeline, direction, &chunk);
+	entry->edge[direction] = end;
+}
+
+/* It has been waited long enough for what the end overtook. */
+static void entry_give_up(struct connections *connections, struct entry *entry)
+{
+	if (!entry->refused && entry->end[DIRECTION_RX] != END_UNKNOWN) {
+		fill_up(connections, entry, DIRECTION_RX, entry->end[DIRECTION_RX] - entry->unread);
+		fill_up(connections, entry, DIRECTION_TX, entry->end[DIRECTION_TX]);
+	}
+	entry_end(connections, entry, is_whole(entry, entry->unread));
 }
 
 /* ---- the beginning ---- */
@@ -308,7 +339,7 @@ static void on_close(struct connections *connections, struct entry *entry,
 	} else {
 		if (!entry->deadline)
 			connections->closing++;
-		entry->deadline = close->head.time + PATIENCE_NS;
+		entry->deadline = close->head.time + (close->unread ? PATIENCE_NS : OVERTAKEN_NS);
 	}
 }
 
@@ -386,7 +417,7 @@ static void sweep(struct connections *connections, uint64_t now)
 		/* Its last records may still lie in the ring: another second. */
 		entry->closed_at = now;
 		entry->deadline = now + PATIENCE_NS;
-		entry->end[0] = entry->end[1] = entry->is_unix ? 0 : UINT64_MAX;
+		entry->end[0] = entry->end[1] = entry->is_unix ? 0 : END_UNKNOWN;
 		connections->closing++;
 	}
 }
@@ -400,7 +431,7 @@ void connections_tick(struct connections *connections, uint64_t now)
 		for (entry = connections->all; entry; entry = next) {
 			next = entry->next;
 			if (entry->deadline && entry->deadline <= now)
-				entry_end(connections, entry, is_whole(entry, entry->unread));
+				entry_give_up(connections, entry);
 		}
 	}
 	if (now - connections->swept >= SWEEP_NS) {
