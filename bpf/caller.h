@@ -139,15 +139,25 @@ static __always_inline void several_end(void)
 		bpf_map_delete_elem(&several, &task);
 }
 
+/* PF_*: of the thread that makes the call. */
+static __always_inline u32 task_flags(void)
+{
+	struct task_struct *task;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return bpf_get_current_task_btf()->flags;
+	task = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(task, flags);
+}
+
 static __always_inline void buffers_find(struct sock *sk, u32 moved, u32 direction,
 					 struct buffers *ret)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
 	struct registers regs;
 	bool sends = direction == DIRECTION_TX;
 
 	*ret = (struct buffers){ 0 };
-	if (BPF_CORE_READ(task, flags) & (PF_KTHREAD | PF_IO_WORKER)) {
+	if (task_flags() & (PF_KTHREAD | PF_IO_WORKER)) {
 		ret->loss = LOSS_NO_BUFFER;
 		return;
 	}

@@ -129,7 +129,8 @@ static __noinline bool emit_open(struct sock *sk, struct conn *conn, u32 kind_er
 	if (!event)
 		return false;
 	__builtin_memset(event, 0, sizeof(*event));
-	head_fill(&event->head, kind_error >> 16, conn->slot, conn->generation, conn->tgid);
+	head_fill(&event->head, kind_error >> 16, conn->slot, conn->generation, conn->tgid,
+		  bpf_ktime_get_ns());
 	if (conn->late)
 		event->head.flags = EVENT_LATE;
 	event->born = conn->born;
@@ -146,7 +147,7 @@ static __noinline bool emit_open(struct sock *sk, struct conn *conn, u32 kind_er
 		event->position[1] = conn->position[1];
 		fill_tcp(event, sk);
 	}
-	ring_submit(event, sizeof(*event));
+	ring_submit(event, sizeof(*event), false);
 	return true;
 }
 
@@ -166,6 +167,7 @@ static __always_inline bool conn_take_slot(struct sock *sk, struct conn *conn)
 	conn->slot = index;
 	conn->generation = ++slot->generation;
 	slot->ignore = 0;
+	slot->hurried = 0;
 	slot->skipping[0] = slot->skipping[1] = 0;
 	slot->limit[0] = slot->limit[1] = ~0U;
 	if (emit_open(sk, conn, EVENT_OPEN << 16))
@@ -184,13 +186,14 @@ static __noinline void emit_close(struct conn *conn, u32 positions[2], u32 unrea
 		slot->closed = conn->generation;
 	event = ring_reserve(sizeof(*event));
 	if (event) {
-		head_fill(&event->head, EVENT_CLOSE, conn->slot, conn->generation, conn->tgid);
+		head_fill(&event->head, EVENT_CLOSE, conn->slot, conn->generation, conn->tgid,
+			  bpf_ktime_get_ns());
 		event->head.flags = flags;
 		event->position[0] = positions[0];
 		event->position[1] = positions[1];
 		event->unread = unread;
 		event->pad = 0;
-		ring_submit(event, sizeof(*event));
+		ring_submit(event, sizeof(*event), false);
 	}
 }
 

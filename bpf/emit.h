@@ -27,15 +27,17 @@ static __always_inline void *ring_reserve(u32 size)
 	return record;
 }
 
-static __always_inline void ring_submit(void *record, u32 size)
+static __always_inline void ring_submit(void *record, u32 size, bool hurry)
 {
-	bpf_ringbuf_submit(record, wake_flag(size));
+	u64 flag = wake_flag(size);
+
+	bpf_ringbuf_submit(record, hurry ? BPF_RB_FORCE_WAKEUP : flag);
 }
 
 static __always_inline void head_fill(struct event_head *head, u8 kind, u32 slot, u32 generation,
-				      u32 tgid)
+				      u32 tgid, u64 time)
 {
-	head->time = bpf_ktime_get_ns();
+	head->time = time;
 	head->task = 0;
 	head->slot = slot;
 	head->generation = generation;
@@ -62,16 +64,24 @@ static __always_inline void head_fill(struct event_head *head, u8 kind, u32 slot
 		error = bpf_probe_read_user(event->bytes, want, (void *)buffer); \
 	} while (0)
 
+/* The low half of position_meta. */
+#define META_DIRECTION 1 /* enum event_direction */
+#define META_GIANT 2	 /* emit_buffer(): only the ends of a large buffer */
+#define META_HURRY 4	 /* the reader should look at once */
+#define META_FLAGS 7
+#define META_LOSS(reason) ((reason) << 3)
+
 /*
  * One contiguous range of a stream. A global function of scalars: verified once by itself, whatever
  * loop calls it. moved_want: bytes moved, and of them the bytes to capture at `buffer`.
- * position_meta: position, and the direction and the reason why want is less than moved.
+ * position_meta: position, and META_* with the reason why want is less than moved.
  */
 __attribute__((noinline)) int emit_data(u64 buffer, u64 moved_want, u64 slot_generation,
 					u64 position_meta, u64 instant)
 {
 	struct event_data *event = NULL;
-	u32 want = LOW(moved_want);
+	u32 want = LOW(moved_want), meta = LOW(position_meta);
+	bool sent = meta & META_DIRECTION && instant;
 	long error = 0;
 	u64 task = bpf_get_current_pid_tgid();
 	u32 size;
@@ -113,16 +123,16 @@ __attribute__((noinline)) int emit_data(u64 buffer, u64 moved_want, u64 slot_gen
 	} else {
 		RESERVE_DATA(CAPTURE_MOST);
 	}
-	head_fill(&event->head, EVENT_DATA, HIGH(slot_generation), LOW(slot_generation),
-		  task >> 32);
+	head_fill(&event->head, EVENT_DATA, HIGH(slot_generation), LOW(slot_generation), task >> 32,
+		  sent ? instant : bpf_ktime_get_ns());
 	event->head.task = LOW(task);
-	event->head.direction = LOW(position_meta) & 1;
+	event->head.direction = meta & META_DIRECTION;
 	event->instant = instant;
 	event->position = HIGH(position_meta);
 	event->moved = HIGH(moved_want);
 	event->captured = error ? 0 : want;
-	event->loss = error ? LOSS_FAULT : LOW(position_meta) >> 1;
-	ring_submit(event, size);
+	event->loss = error ? LOSS_FAULT : meta / META_LOSS(1);
+	ring_submit(event, size, meta & META_HURRY);
 	return 0;
 }
 

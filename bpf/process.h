@@ -74,7 +74,8 @@ __attribute__((noinline)) int emit_process(u64 stamp)
 	if (!event)
 		return false;
 	__builtin_memset(event, 0, sizeof(*event));
-	head_fill(&event->head, EVENT_PROCESS, SLOT_NONE, 0, bpf_get_current_pid_tgid() >> 32);
+	head_fill(&event->head, EVENT_PROCESS, SLOT_NONE, 0, bpf_get_current_pid_tgid() >> 32,
+		  bpf_ktime_get_ns());
 	event->process = stamp;
 	event->cgroup = bpf_get_current_cgroup_id();
 	mm = BPF_CORE_READ(task, mm);
@@ -82,7 +83,7 @@ __attribute__((noinline)) int emit_process(u64 stamp)
 		read_exec(event, mm);
 		read_args(event, mm);
 	}
-	ring_submit(event, sizeof(*event));
+	ring_submit(event, sizeof(*event), false);
 	return true;
 }
 

@@ -15,7 +15,7 @@
 #define RECORDS 256	   /* for one buffer */
 #define GIANT (512 * 1024) /* a call of many buffers that would crowd the ring */
 #define SAMPLE 4032	   /* of each end of its large buffers: bodies mostly are buffers */
-#define GIANT_FLAG 2
+#define LARGE 4096	   /* a call that may begin a body: the sooner it is skipped the better */
 
 /* A range of one direction, about to be reported. */
 struct range {
@@ -24,9 +24,9 @@ struct range {
 	u32 position;
 	u32 moved;
 	u32 direction;
-	u32 want;  /* bytes to capture, at most */
-	u32 skip;  /* bytes at the beginning that nobody wants */
-	u32 giant; /* GIANT_FLAG, or 0 */
+	u32 meta; /* META_*, no loss */
+	u32 want; /* bytes to capture, at most */
+	u32 skip; /* bytes at the beginning that nobody wants */
 };
 
 /*
@@ -44,11 +44,11 @@ __attribute__((noinline)) u64 lesser(u64 a, u64 b)
  * As emit_data(), but of any size, and the reason is found here.
  */
 __attribute__((noinline)) int emit_buffer(u64 buffer, u64 moved_want, u64 slot_generation,
-					  u64 position_direction, u64 instant)
+					  u64 position_meta, u64 instant)
 {
 	u32 moved = HIGH(moved_want), want = LOW(moved_want);
-	u32 position = HIGH(position_direction), direction = LOW(position_direction) & 1;
-	u32 giant = LOW(position_direction) & GIANT_FLAG && want > CAPTURE_MOST;
+	u32 position = HIGH(position_meta), meta = LOW(position_meta);
+	bool giant = meta & META_GIANT && want > CAPTURE_MOST;
 	u32 piece = giant ? SAMPLE : CAPTURE_MOST;
 	u32 records = giant ? 1 : RECORDS;
 	u32 loss;
@@ -56,7 +56,7 @@ __attribute__((noinline)) int emit_buffer(u64 buffer, u64 moved_want, u64 slot_g
 	if (!moved)
 		return 0;
 	for (u32 i = 0; i < RECORDS && i < records && want > piece; i++) {
-		emit_data(buffer, PACK(piece, piece), slot_generation, PACK(position, direction),
+		emit_data(buffer, PACK(piece, piece), slot_generation, PACK(position, meta),
 			  instant);
 		buffer += piece;
 		position += piece;
@@ -68,22 +68,22 @@ __attribute__((noinline)) int emit_buffer(u64 buffer, u64 moved_want, u64 slot_g
 		u32 middle = want - piece;
 
 		emit_data(0, PACK(middle, 0), slot_generation,
-			  PACK(position, LOSS_LONG << 1 | direction), instant);
+			  PACK(position, META_LOSS(LOSS_LONG) | meta), instant);
 		buffer += middle;
 		position += middle;
 		moved -= middle;
 		want = piece;
 	}
 	loss = want < moved ? LOSS_LIMIT : LOSS_NONE;
-	emit_data(buffer, PACK(moved, want), slot_generation, PACK(position, loss << 1 | direction),
-		  instant);
+	emit_data(buffer, PACK(moved, want), slot_generation,
+		  PACK(position, META_LOSS(loss) | meta), instant);
 	return 0;
 }
 
 static __always_inline void range_emit(struct range *range, u32 size, u32 loss)
 {
 	emit_data(0, PACK(size, 0), range->slot_generation,
-		  PACK(range->position, loss << 1 | range->direction), range->instant);
+		  PACK(range->position, META_LOSS(loss) | range->meta), range->instant);
 }
 
 /* The verifier knows nothing of what a global function returns. */
@@ -103,7 +103,7 @@ static __always_inline void range_forget(struct range *range, struct buffers *fr
 	range->moved = unknown(range->moved);
 	range->want = unknown(range->want);
 	range->skip = unknown(range->skip);
-	range->giant = unknown(range->giant);
+	range->meta = unknown(range->meta) & META_FLAGS;
 	from->base = unknown(from->base);
 	from->count = unknown(from->count);
 }
@@ -117,7 +117,7 @@ static __always_inline void range_buffer(struct range *range, u64 buffer, u64 si
 	u32 want = lesser(range->want, told);
 
 	emit_buffer(buffer + skip, PACK(told, want), range->slot_generation,
-		    PACK(range->position + skip, range->direction | range->giant), range->instant);
+		    PACK(range->position + skip, range->meta), range->instant);
 	range->skip -= skip;
 	range->want -= want;
 	range->position += taken;
@@ -134,7 +134,7 @@ static __always_inline void range_capture(struct range *range, struct buffers *f
 		return;
 	}
 	if (from->count > 1 && range->moved > GIANT)
-		range->giant = GIANT_FLAG;
+		range->meta |= META_GIANT;
 	range_forget(range, from);
 	for (u32 i = 0; i < BUFFERS && i < from->count && range->moved && range->want; i++) {
 		if (bpf_probe_read_user(&piece, sizeof(piece),
@@ -207,8 +207,9 @@ static __always_inline void range_place(struct range *range, struct sock *sk, st
 		return;
 	if (range->direction == DIRECTION_TX) {
 		range->position = tcp->write_seq - range->moved;
-		/* All is sent: the newest segment left then, before its reader could run. */
-		if (tcp->snd_nxt == tcp->write_seq)
+		/* All is sent, not paced: the newest segment left then, before its reader could
+		 * run. */
+		if (tcp->snd_nxt == tcp->write_seq && tcp->tcp_wstamp_ns <= tcp->tcp_clock_cache)
 			range->instant = tcp->tcp_wstamp_ns;
 		return;
 	}
@@ -252,7 +253,7 @@ static __always_inline struct conn *conn_discover(struct sock *sk, u16 family, u
 static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, int flags)
 {
 	u16 family = sk->__sk_common.skc_family;
-	struct range range = { .moved = moved, .direction = direction };
+	struct range range = { .moved = moved, .direction = direction, .meta = direction };
 	struct buffers from;
 	struct conn *conn;
 	struct slot *slot;
@@ -292,6 +293,10 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 	range_place(&range, sk, conn, family);
 	if (range_skipped(&range, slot))
 		return 0;
+	if (moved >= LARGE && !slot->hurried) {
+		slot->hurried = 1;
+		range.meta |= META_HURRY;
+	}
 	if (direction == DIRECTION_RX && flags & MSG_TRUNC) {
 		range_emit(&range, moved, LOSS_NO_BUFFER);
 		return 0;

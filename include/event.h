@@ -144,8 +144,9 @@ struct slot {
 			   before this position, no bytes before it; then the kernel side clears it
 			 */
 	__u8 skipping[2];
-	__u8 ignore; /* no records at all but EVENT_CLOSE */
-	__u8 pad[5];
+	__u8 ignore;  /* no records at all but EVENT_CLOSE */
+	__u8 hurried; /* the reader was woken for a large call; it clears this at rest */
+	__u8 pad[4];
 };
 
 /*

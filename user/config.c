@@ -343,7 +343,7 @@ static const struct key keys[] = {
 	  .least = 65536,
 	  .most = GIB,
 	  .expected = "a power of two from 65536 to 1073741824",
-	  .fallback = "8388608",
+	  .fallback = "16777216",
 	  .meaning = "size of the ring buffer between kernel and agent" },
 	INTEGER("limits.endpoint_limit", limits.endpoint_limit, 1, 10000,
 		"an integer from 1 to 10000", "200", "routes per service, then \"other\""),

@@ -176,7 +176,7 @@ struct inet_connection_sock {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 copied_seq, write_seq, rcv_nxt, snd_nxt;
-	__u64 tcp_wstamp_ns;
+	__u64 tcp_wstamp_ns, tcp_clock_cache;
 };
 
 struct unix_address {

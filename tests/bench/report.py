@@ -69,7 +69,8 @@ class Report:
             lines += ["| | figure | unit | least to most | goal | reached | |", "|---" * 7 + "|"]
             lines += [self._line(row) for row in rows]
             commands = dict.fromkeys((row.name, row.command) for row in rows if row.command)
-            lines += ["", *(f"- {name}: `{command}`" for name, command in commands), ""]
+            lines += ["", *(f"- {name}: `{command}`" for name, command in commands)]
+            lines += [""] if commands else []
         return "\n".join(lines).rstrip() + "\n"
 
     def _machine(self):

@@ -85,7 +85,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config.database.bound_ns[0], 50000);
 	assert_int_equal(config.cache.bound_ns[15], 5000000000ULL);
 	assert_int_equal(config.limits.connections, 32768);
-	assert_int_equal(config.limits.ring_bytes, 8388608);
+	assert_int_equal(config.limits.ring_bytes, 16777216);
 	assert_int_equal(config.limits.endpoint_limit, 200);
 	assert_int_equal(config.limits.peer_limit, 100);
 	assert_int_equal(config.limits.series, 20000);

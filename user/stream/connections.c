@@ -277,6 +277,8 @@ static void tell_verdict(struct entry *entry, struct slot *slot)
 		slot->ignore = 1;
 		return;
 	}
+	if (slot->hurried && !entry->conversation.pair.waiting.count)
+		slot->hurried = 0;
 	for (unsigned int i = 0; i < 2; i++) {
 		tell_skip(entry, slot, i);
 		if (slot->limit[i] != limit)

@@ -24,7 +24,6 @@ static void run(struct conversation *c, struct pipeline *p, unsigned int directi
 	response = direction_of(c, LANE_RESPONSE);
 	if (direction != response && (c->waiting_since || fresh) && c->flows[response].view.size) {
 		c->waiting_since = 0;
-		phase_settle(c);
 		parse_lane(c, p, response);
 	}
 }
@@ -165,9 +164,9 @@ void conversation_free(struct conversation *c, struct pipeline *p)
 static void decide(struct conversation *c, struct pipeline *p, uint64_t now)
 {
 	for (int i = 0; i < 2; i++) {
-		uint64_t since = c->flows[i].ahead_since;
+		const uint64_t *since = &c->flows[i].ahead_since;
 
-		if (since && since + PATIENCE_NS <= now)
+		while (*since && *since + PATIENCE_NS <= now)
 			take_ahead(c, p, i, true);
 	}
 	if (c->phase == PHASE_SPEAKING && c->waiting_since && c->waiting_since + PATIENCE_NS <= now)

@@ -225,8 +225,7 @@ struct ahead *flow_ahead_pop(struct flow *flow, bool force)
 		return NULL;
 	flow->ahead = ahead->next;
 	flow->ahead_count--;
-	if (!flow->ahead)
-		flow->ahead_since = 0;
+	flow->ahead_since = flow->ahead ? flow->ahead->chunk.time : 0;
 	return ahead;
 }
 
