@@ -406,4 +406,19 @@ int BPF_PROG(fexit_unix_recv, struct socket *socket, void *message, size_t size,
 	return socket_io(socket->sk, ret, DIRECTION_RX, flags);
 }
 
+/* Before 6.5. */
+SEC("?fexit/unix_stream_sendpage")
+int BPF_PROG(fexit_unix_sendpage, struct socket *socket, void *page, int offset, size_t size,
+	     int flags, s64 ret)
+{
+	return socket_io(socket->sk, ret, DIRECTION_TX, 0);
+}
+
+SEC("?fexit/unix_stream_splice_read")
+int BPF_PROG(fexit_unix_splice, struct socket *socket, void *offset, void *pipe, size_t size,
+	     unsigned int flags, s64 ret)
+{
+	return socket_io(socket->sk, ret, DIRECTION_RX, 0);
+}
+
 #endif

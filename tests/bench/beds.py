@@ -36,7 +36,11 @@ http {{
 	keepalive_timeout 1000s;
 	sendfile on;
 	tcp_nopush on;
-	upstream backend {{ server 127.0.0.1:{backend}; keepalive 64; keepalive_requests 100000000; }}
+	upstream backend {{
+		server 127.0.0.1:{backend};
+		keepalive 64;
+		keepalive_requests 100000000;
+	}}
 	server {{
 		listen 127.0.0.1:{port} backlog=4096;
 		root {folder}/www;

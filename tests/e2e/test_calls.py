@@ -43,7 +43,10 @@ def test_forms(bed, program, observer, family):
 
 
 def assert_honest(window, count):
-    """No hook tells of splice() from a Unix socket, and nothing numbers its bytes: said, not made up."""
+    """
+    No hook tells of splice() from a Unix socket, and nothing numbers its bytes: what was missed is
+    said, and nothing made up.
+    """
     assert count <= COUNT
     if count < COUNT:
         lost = window.delta.select("onlooker_events_lost_total")

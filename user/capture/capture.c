@@ -65,6 +65,8 @@ static void choose_fexit(struct onlooker_bpf *skeleton, const struct btf *btf)
 		{ skeleton->progs.fexit_tcp_splice, "tcp_splice_read", 5 },
 		{ skeleton->progs.fexit_unix_send, "unix_stream_sendmsg", 3 },
 		{ skeleton->progs.fexit_unix_recv, "unix_stream_recvmsg", 4 },
+		{ skeleton->progs.fexit_unix_sendpage, "unix_stream_sendpage", 5 },
+		{ skeleton->progs.fexit_unix_splice, "unix_stream_splice_read", 5 },
 	};
 
 	for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
