@@ -14,7 +14,8 @@
 #   make deps          the packages of all targets
 #
 # Every target installs the packages that it lacks (tests/install). SANITIZE=1 builds with the
-# address and undefined-behaviour sanitizers into build/asan; BUILD=DIR builds elsewhere.
+# address and undefined-behaviour sanitizers into build/asan; BUILD=DIR builds elsewhere; V=1 shows
+# the commands.
 
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables
 .DELETE_ON_ERROR:
@@ -26,6 +27,9 @@ REVISION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 PREFIX ?= /usr/local
 SANITIZE ?= 0
 FUZZ_SECONDS ?= 60
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 BUILD ?= $(if $(filter 1,$(SANITIZE)),build/asan,build)
 
 ifneq ($(filter undefined default,$(origin CC)),)
@@ -97,11 +101,13 @@ deps:
 
 $(BUILD)/onlooker.bpf.o: bpf/onlooker.bpf.c Makefile | deps-build
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $@.d -MT $@ -c $< -o $@
-	$(LLVM_STRIP) -g $@
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $@.d -MT $@ -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
 
 $(SKELETON): $(BUILD)/onlooker.bpf.o
-	$(BPFTOOL) gen skeleton $< name onlooker_bpf > $@
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name onlooker_bpf > $@
 
 # --- User side -----------------------------------------------------------------------------------
 
@@ -123,17 +129,20 @@ $(BUILD)/sources: FORCE
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | deps-build $(BUILD)/version.h
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MD -MP -c $< -o $@
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -MD -MP -c $< -o $@
 
 # The skeleton has to stand before the first look at the files that include it.
 $(patsubst %.c,$(BUILD)/obj/%.o,$(shell grep -ls 'onlooker\.skel\.h' $(SOURCES))): | $(SKELETON)
 
 $(LIBRARY): $(filter-out $(MAIN),$(OBJECTS)) $(BUILD)/sources
 	@rm -f $@
-	$(AR) rcs $@ $(filter %.o,$^)
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
 
 $(DAEMON): $(MAIN) $(LIBRARY)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS)
 
 install: $(DAEMON)
 	install -d $(DESTDIR)$(PREFIX)/bin
@@ -145,7 +154,8 @@ $(UNIT_OBJECTS): | deps-test
 
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(UNIT_HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ -o $@ -lcmocka $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ -o $@ -lcmocka $(LDLIBS)
 
 test: test-unit test-e2e
 
@@ -162,11 +172,13 @@ test-kernels: $(DAEMON) | deps-kernels
 
 $(BUILD)/bench/empty: tests/bench/empty.c | deps-build
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< -o $@ -lbpf -lelf -lz
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< -o $@ -lbpf -lelf -lz
 
 $(BUILD)/bench/empty.bpf.o: tests/bench/empty.bpf.c Makefile | deps-build
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
 bench: $(DAEMON) $(BUILD)/bench/empty $(BUILD)/bench/empty.bpf.o | deps-test
 	@venv=$$(tests/venv) && \
@@ -174,7 +186,8 @@ bench: $(DAEMON) $(BUILD)/bench/empty $(BUILD)/bench/empty.bpf.o | deps-test
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(SOURCES) | deps-test $(SKELETON) $(BUILD)/version.h
 	@mkdir -p $(@D)
-	$(CLANG) -std=c11 -D_GNU_SOURCE -O1 -g $(INCLUDES) -fsanitize=fuzzer,address,undefined \
+	$(call say,FUZZ,$@)
+	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -O1 -g $(INCLUDES) -fsanitize=fuzzer,address,undefined \
 		$< $(filter-out user/main.c,$(SOURCES)) -o $@ $(LDLIBS)
 
 fuzz: $(FUZZ_TARGETS)

@@ -250,43 +250,67 @@ static __always_inline struct conn *conn_discover(struct sock *sk, u16 family, u
 	return conn;
 }
 
+/* The watched connection that the call was made on, or NULL. */
+static __always_inline struct conn *conn_for_call(struct sock *sk, u16 family, u32 direction,
+						  u32 moved)
+{
+	struct conn *conn = conn_find(sk);
+
+	if (conn && !socket_storage && family == AF_UNIX && conn->inode != inode_of(sk))
+		conn = NULL;
+	if (!conn) {
+		if (!BPF_CORE_READ(sk, sk_socket, file))
+			return NULL; /* the kernel's own */
+		conn = conn_discover(sk, family, direction, moved);
+		if (!conn)
+			return NULL;
+	}
+	if (conn->judged != watch.generation)
+		conn_admit(sk, conn);
+	return conn->slot == SLOT_NONE ? NULL : conn;
+}
+
+/* Tells of the range: its bytes, or its length where they are not wanted or not at hand. */
+static __always_inline void range_report(struct range *range, struct sock *sk, bool discarded)
+{
+	struct buffers from;
+
+	if (discarded) {
+		range_emit(range, range->moved, LOSS_NO_BUFFER);
+		return;
+	}
+	if (!range->want) {
+		range_emit(range, range->moved, LOSS_LIMIT);
+		return;
+	}
+	buffers_find(sk, range->moved, range->direction, &from);
+	if (from.loss)
+		range_emit(range, range->moved, from.loss);
+	else
+		range_capture(range, &from);
+}
+
+/* A call on a socket has moved bytes (or 0, or failed with -errno). */
 static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, int flags)
 {
 	u16 family = sk->__sk_common.skc_family;
 	struct range range = { .moved = moved, .direction = direction, .meta = direction };
-	struct buffers from;
 	struct conn *conn;
 	struct slot *slot;
 
 	if (!is_stream(sk, family))
 		return 0;
-	if (moved <= 0)
+	if (moved <= 0) {
 		several_end();
-	if (moved < 0)
-		return 0;
-	if (direction == DIRECTION_RX && flags & (MSG_PEEK | MSG_ERRQUEUE))
-		return 0;
-	if (moved == 0) {
-		if (family == AF_UNIX && direction == DIRECTION_RX)
+		if (moved == 0 && family == AF_UNIX && direction == DIRECTION_RX)
 			unix_ended(sk);
 		return 0;
 	}
-	conn = conn_find(sk);
-	if (conn && !socket_storage && family == AF_UNIX && conn->inode != inode_of(sk))
-		conn = NULL;
-	if (!conn) {
-		if (!BPF_CORE_READ(sk, sk_socket, file))
-			return 0; /* the kernel's own */
-		conn = conn_discover(sk, family, direction, moved);
-		if (!conn)
-			return 0;
-	}
-	if (conn->judged != watch.generation)
-		conn_admit(sk, conn);
-	if (conn->slot == SLOT_NONE)
+	if (direction == DIRECTION_RX && flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
-	slot = slot_of(conn);
-	if (!slot || slot->ignore)
+	conn = conn_for_call(sk, family, direction, moved);
+	slot = conn ? slot_of(conn) : NULL;
+	if (!conn || !slot || slot->ignore)
 		return 0;
 	range.slot_generation = PACK(conn->slot, conn->generation);
 	range.want = slot->limit[direction & 1];
@@ -297,19 +321,7 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 		slot->hurried = 1;
 		range.meta |= META_HURRY;
 	}
-	if (direction == DIRECTION_RX && flags & MSG_TRUNC) {
-		range_emit(&range, moved, LOSS_NO_BUFFER);
-		return 0;
-	}
-	if (!range.want) {
-		range_emit(&range, moved, LOSS_LIMIT);
-		return 0;
-	}
-	buffers_find(sk, moved, direction, &from);
-	if (from.loss)
-		range_emit(&range, moved, from.loss);
-	else
-		range_capture(&range, &from);
+	range_report(&range, sk, direction == DIRECTION_RX && flags & MSG_TRUNC);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "capture/ring.h"
+#include "log.h"
 #include "onlooker.skel.h"
 #include "util/clock.h"
 
@@ -181,6 +183,18 @@ static int load(struct capture *capture, enum config_backend backend, const stru
 	return onlooker_bpf__attach(capture->skeleton);
 }
 
+/* What libbpf says is for whoever looks into a failure: the error line names the step already. */
+static int print_debug(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char text[1024];
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(text, sizeof(text), format, args);
+	log_debug("onlooker.capture", "%s", text);
+	return 0;
+}
+
 static const char *advice(int error)
 {
 	switch (-error) {
@@ -207,6 +221,7 @@ int capture_open(enum config_backend backend, const struct config_limits *limits
 
 	if (!capture)
 		goto out;
+	libbpf_set_print(print_debug);
 	capture->handler = handler;
 	capture->context = context;
 	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* before 5.11 maps are charged to it */

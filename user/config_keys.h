@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keys of the configuration. One table says everything about each: type, range, default (as
+ * JSON, read by the same code as the file), and where in struct config it goes. For config.c only.
+ */
+#ifndef ONLOOKER_CONFIG_KEYS_H
+#define ONLOOKER_CONFIG_KEYS_H
+
+#include <jansson.h>
+
+#include "config.h"
+
+struct key {
+	const char *name; /* members of objects joined by dots */
+	/* Stores the value; 0, -EINVAL (not as expected), -ENOMEM. `where` is untouched on failure.
+	 */
+	int (*set)(const struct key *key, const json_t *value, void *where);
+	void (*release)(void *where); /* NULL: owns nothing */
+	size_t offset;
+	const char *expected;
+	const char *fallback; /* JSON */
+	const char *meaning;
+	json_int_t least, most;	   /* integers */
+	const char *const *choice; /* one of these, stored as its index; ends with NULL */
+};
+
+extern const struct key config_keys[];
+extern const size_t config_key_count;
+
+#endif
