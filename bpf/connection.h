@@ -68,15 +68,23 @@ static __always_inline struct slot *slot_of(const struct conn *conn)
 	return slot && slot->generation == conn->generation ? slot : NULL;
 }
 
-/* Where the streams of a TCP socket stand: one past the last byte read, and written. */
-static __always_inline void tcp_positions(struct sock *sk, u32 position[2])
+/*
+ * Where the streams of a TCP socket stand: one past the last byte read, and written. The barrier
+ * keeps compilers from sharing one load between a socket and a map, which no verifier takes.
+ */
+static __always_inline bool tcp_positions(struct sock *sk, u32 position[2])
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	u32 read, written;
 
 	if (!tcp)
-		return;
-	position[DIRECTION_RX] = tcp->copied_seq;
-	position[DIRECTION_TX] = tcp->write_seq;
+		return false;
+	read = tcp->copied_seq;
+	written = tcp->write_seq;
+	asm volatile("" : "+r"(read), "+r"(written));
+	position[DIRECTION_RX] = read;
+	position[DIRECTION_TX] = written;
+	return true;
 }
 
 static __always_inline void fill_tcp(struct event_open *event, struct sock *sk)

@@ -243,8 +243,7 @@ static __always_inline struct conn *conn_discover(struct sock *sk, u16 family, u
 	conn->late = 1;
 	if (family == AF_UNIX) {
 		conn->inode = inode_of(sk);
-	} else {
-		tcp_positions(sk, conn->position);
+	} else if (tcp_positions(sk, conn->position)) {
 		conn->position[direction & 1] -= moved;
 	}
 	return conn;

@@ -291,12 +291,30 @@ static void test_copy(void **state)
 		 "START_REPLICATION ok 0 -\n");
 }
 
+/* A single byte tells that it is not the server's: no message's type is zero. */
+static void test_zero_byte(void **state)
+{
+	uint64_t errors = 0;
+
+	(void)state;
+	drive_open(&pg_drive, SIDE_CLIENT, false, DRIVE_WHOLE, 0);
+	pg_login(&pg_drive);
+	pg_text('Q', "select 1");
+	pg_send(&pg_drive, LANE_REQUEST);
+	drive_response(&pg_drive, "\0");
+	for (int i = 0; i < PROTOCOLS_MAX; i++)
+		errors += pg_drive.pipeline.counts[i].errors;
+	assert_int_equal(errors, 1);
+	assert_string_equal(drive_close(&pg_drive), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_session), cmocka_unit_test(test_none),
-		cmocka_unit_test(test_simple),	cmocka_unit_test(test_pipelined_queries),
-		cmocka_unit_test(test_long),	cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_session),	  cmocka_unit_test(test_none),
+		cmocka_unit_test(test_simple),	  cmocka_unit_test(test_pipelined_queries),
+		cmocka_unit_test(test_long),	  cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_zero_byte),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -323,8 +323,8 @@ enum parse_status pg_parse_response(struct pg_state *state, struct bytes in,
 	if (!state->started && wait)
 		return PARSE_WAIT; /* may be the one byte that answers an SSLRequest */
 	if (in.size < PG_HEADER)
-		return is_idle_talk(type) || strchr("123nsIZTCEGW", type) ? PARSE_NEED_MORE :
-									    PARSE_LOST;
+		return is_idle_talk(type) || memchr("123nsIZTCEGW", type, 12) ? PARSE_NEED_MORE :
+										PARSE_LOST;
 	if (is_idle_talk(type))
 		return talk(in, used);
 	size = pg_get32(in.data + 1);
