@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "stream/connections.h"
+#include "util/clock.h"
+
+#define SLOTS 8
+#define START 5000U /* where the kernel side's positions begin */
+#define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+#define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+#define LARGE "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+
+static struct slot slots[SLOTS];
+static struct pipeline pipeline;
+static struct connections *connections;
+static unsigned int released, opened, closed, failed, done, aborted;
+static bool admits;
+static uint64_t now, last_duration;
+
+static bool admit(void *context, const struct event_open *open, uint32_t *ret_identity)
+{
+	(void)context;
+	*ret_identity = open->head.tgid;
+	return admits;
+}
+
+static void release(void *context, uint32_t slot)
+{
+	(void)context;
+	(void)slot;
+	released++;
+}
+
+static void on_exchange(struct sink *sink, const struct exchange *exchange)
+{
+	(void)sink;
+	if (exchange->outcome == OUTCOME_ABORTED) {
+		aborted++;
+	} else {
+		done++;
+		last_duration = exchange->end - exchange->begin;
+	}
+}
+
+static void on_connection(struct sink *sink, const struct connection *connection,
+			  enum connection_change change, enum session_state before)
+{
+	(void)sink;
+	(void)connection;
+	(void)before;
+	opened += change == CONNECTION_OPENED;
+	closed += change == CONNECTION_CLOSED;
+	failed += change == CONNECTION_FAILED;
+}
+
+static struct sink sink = { .exchange = on_exchange, .connection = on_connection };
+
+static int set_up(void **state)
+{
+	static const struct connections_host host = { NULL, admit, release };
+
+	(void)state;
+	memset(slots, 0, sizeof(slots));
+	released = opened = closed = failed = done = aborted = 0;
+	admits = true;
+	now = NSEC_PER_SEC;
+	pipeline_init(&pipeline, 100, 1 << 20);
+	outlet_add(&pipeline.outlet, &sink);
+	return connections_new(SLOTS, slots, &pipeline, &host, &connections);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	connections_free(connections);
+	assert_int_equal(pipeline.outlet.targets.out, 0);
+	assert_int_equal(pipeline.states.out, 0);
+	assert_int_equal(pipeline.memory.used, 0);
+	pipeline_free(&pipeline);
+	return 0;
+}
+
+static struct event_head head(enum event_kind kind, uint32_t slot, uint32_t generation)
+{
+	return (struct event_head){ .time = now += 1000,
+				    .slot = slot,
+				    .generation = generation,
+				    .tgid = 42,
+				    .kind = kind };
+}
+
+static void send_open(uint32_t slot, uint32_t generation, enum event_role role, uint8_t flags)
+{
+	struct event_open event = { .head = head(EVENT_OPEN, slot, generation),
+				    .role = role,
+				    .family = AF_INET,
+				    .position = { START, START } };
+
+	slots[slot].generation = generation;
+	event.head.flags = flags;
+	connections_event(connections, &event.head, sizeof(event));
+}
+
+/* `moved` bytes from `at` on, of which the text was captured. */
+static void send_data(uint32_t slot, uint32_t generation, enum event_direction direction,
+		      uint32_t at, const char *text, uint32_t moved)
+{
+	size_t size = strlen(text);
+	struct event_data *event = malloc(sizeof(*event) + size);
+
+	*event = (struct event_data){ .head = head(EVENT_DATA, slot, generation),
+				      .position = START + at,
+				      .moved = moved,
+				      .captured = size };
+	event->head.direction = direction;
+	memcpy(event->bytes, text, size);
+	connections_event(connections, &event->head, sizeof(*event) + size);
+	free(event);
+}
+
+static void send_close(uint32_t slot, uint32_t generation, uint32_t received, uint32_t sent,
+		       uint32_t unread, uint8_t flags)
+{
+	struct event_close event = { .head = head(EVENT_CLOSE, slot, generation),
+				     .position = { START + received, START + sent },
+				     .unread = unread };
+
+	event.head.flags = flags;
+	connections_event(connections, &event.head, sizeof(event));
+}
+
+static void wait_ms(unsigned int ms)
+{
+	now += ms * NSEC_PER_MSEC;
+	connections_tick(connections, now);
+}
+
+static void ask(uint32_t slot, uint32_t generation)
+{
+	send_data(slot, generation, DIRECTION_TX, 0, GET, sizeof(GET) - 1);
+}
+
+static void answer(uint32_t slot, uint32_t generation, const char *text, uint32_t moved)
+{
+	send_data(slot, generation, DIRECTION_RX, 0, text, moved);
+}
+
+static void test_exchange(void **state)
+{
+	(void)state;
+	send_open(3, 1, ROLE_CLIENT, 0);
+	ask(3, 1);
+	answer(3, 1, OK, sizeof(OK) - 1);
+	assert_int_equal(done, 1);
+	send_close(3, 1, sizeof(OK) - 1, sizeof(GET) - 1, 0, 0);
+	assert_int_equal(opened, 1);
+	assert_int_equal(closed, 1);
+	assert_int_equal(released, 1);
+	assert_int_equal(connections_counts(connections).tracked, 0);
+}
+
+/* The record of the last bytes comes after that of the close. */
+static void test_overtaken(void **state)
+{
+	(void)state;
+	send_open(0, 1, ROLE_CLIENT, 0);
+	ask(0, 1);
+	send_close(0, 1, sizeof(OK) - 1, sizeof(GET) - 1, 0, 0);
+	assert_int_equal(closed, 0);
+	answer(0, 1, OK, sizeof(OK) - 1);
+	assert_int_equal(done, 1);
+	assert_int_equal(closed, 1);
+	assert_int_equal(aborted, 0);
+}
+
+/* All was seen and there is no answer; or not all was seen, and nobody knows. */
+static void test_aborted_or_lost(void **state)
+{
+	(void)state;
+	send_open(0, 1, ROLE_CLIENT, 0);
+	ask(0, 1);
+	send_close(0, 1, 0, sizeof(GET) - 1, 0, 0);
+	assert_int_equal(aborted, 1);
+	send_open(1, 1, ROLE_CLIENT, 0);
+	ask(1, 1);
+	send_close(1, 1, sizeof(OK) - 1, sizeof(GET) - 1, 0, 0);
+	wait_ms(200);
+	assert_int_equal(closed, 2);
+	assert_int_equal(aborted, 1);
+	assert_int_equal(done, 0);
+}
+
+/* Bytes that came but that the program never read are no loss. */
+static void test_unread(void **state)
+{
+	(void)state;
+	send_open(0, 1, ROLE_CLIENT, 0);
+	ask(0, 1);
+	send_close(0, 1, 0, sizeof(GET) - 1, 500, 0);
+	wait_ms(500);
+	assert_int_equal(closed, 0);
+	wait_ms(600);
+	assert_int_equal(closed, 1);
+	assert_int_equal(aborted, 1);
+}
+
+/* A body's bytes moved without any record: their number is known from the close. */
+static void test_body_unseen(void **state)
+{
+	uint32_t size = sizeof(LARGE) - 1 + 100000;
+
+	(void)state;
+	send_open(0, 1, ROLE_CLIENT, 0);
+	ask(0, 1);
+	answer(0, 1, LARGE, sizeof(LARGE) - 1);
+	send_close(0, 1, size, sizeof(GET) - 1, 0, 0);
+	wait_ms(200);
+	assert_int_equal(done, 1);
+	assert_int_equal(aborted, 0);
+}
+
+static void test_body_is_skipped(void **state)
+{
+	uint32_t size = sizeof(LARGE) - 1 + 100000;
+
+	(void)state;
+	send_open(2, 1, ROLE_CLIENT, 0);
+	ask(2, 1);
+	answer(2, 1, LARGE, sizeof(LARGE) - 1);
+	assert_int_equal(slots[2].skipping[DIRECTION_RX], 1);
+	assert_int_equal(slots[2].until[DIRECTION_RX], START + size);
+	/* The kernel side tells of the last call only, and clears the flag. */
+	slots[2].skipping[DIRECTION_RX] = 0;
+	send_data(2, 1, DIRECTION_RX, size - 1000, "", 1000);
+	assert_int_equal(done, 1);
+	assert_int_equal(slots[2].skipping[DIRECTION_RX], 0);
+	send_close(2, 1, size, sizeof(GET) - 1, 0, 0);
+}
+
+static void test_foreign_is_ignored(void **state)
+{
+	(void)state;
+	send_open(0, 1, ROLE_CLIENT, 0);
+	send_data(0, 1, DIRECTION_TX, 0, "SSH-2.0-OpenSSH_9.2\r\n", 21);
+	assert_int_equal(slots[0].ignore, 1);
+	send_close(0, 1, 0, 9999, 0, 0);
+	assert_int_equal(closed, 1);
+	assert_int_equal(done + aborted, 0);
+}
+
+static void test_refused(void **state)
+{
+	(void)state;
+	admits = false;
+	send_open(0, 1, ROLE_SERVER, 0);
+	assert_int_equal(slots[0].ignore, 1);
+	send_data(0, 1, DIRECTION_RX, 0, GET, sizeof(GET) - 1);
+	send_close(0, 1, 0, 0, 0, EVENT_UNWATCHED);
+	assert_int_equal(released, 1);
+	assert_int_equal(opened + closed + done, 0);
+}
+
+/* Records of a slot's last tenant, and a tenant whose end was never told. */
+static void test_generations(void **state)
+{
+	(void)state;
+	send_open(0, 1, ROLE_CLIENT, 0);
+	ask(0, 1);
+	send_open(0, 2, ROLE_CLIENT, 0);
+	assert_int_equal(closed, 1);
+	answer(0, 1, OK, sizeof(OK) - 1);
+	assert_int_equal(connections_counts(connections).stale, 1);
+	assert_int_equal(done + aborted, 0);
+	slots[0].closed = 2;
+	wait_ms(1100);
+	wait_ms(1100);
+	assert_int_equal(closed, 2);
+	assert_int_equal(connections_counts(connections).tracked, 0);
+}
+
+static void test_failed(void **state)
+{
+	struct event_open event = { .head = head(EVENT_FAIL, EVENT_NO_SLOT, 0),
+				    .role = ROLE_CLIENT,
+				    .family = AF_INET,
+				    .error = 111 };
+
+	(void)state;
+	connections_event(connections, &event.head, sizeof(event));
+	assert_int_equal(failed, 1);
+	assert_int_equal(opened, 0);
+}
+
+/* Anything else is counted and nothing happens. */
+static void test_malformed(void **state)
+{
+	struct event_data event = { .head = head(EVENT_DATA, SLOTS, 1) };
+
+	(void)state;
+	connections_event(connections, &event.head, sizeof(event));
+	event.head.slot = 0;
+	event.captured = event.moved = 1;
+	connections_event(connections, &event.head, sizeof(event));
+	event.head.kind = 77;
+	connections_event(connections, &event.head, sizeof(event));
+	connections_event(connections, &event.head, 5);
+	assert_int_equal(connections_counts(connections).events[0], 4);
+}
+
+/* The time in the socket before the server read it counts. */
+static void test_arrival(void **state)
+{
+	struct event_data *event = calloc(1, sizeof(*event) + sizeof(GET));
+
+	(void)state;
+	send_open(0, 1, ROLE_SERVER, 0);
+	*event = (struct event_data){ .head = head(EVENT_DATA, 0, 1),
+				      .position = START,
+				      .moved = sizeof(GET) - 1,
+				      .captured = sizeof(GET) - 1 };
+	event->instant = event->head.time;
+	event->head.time = now += 5 * NSEC_PER_MSEC;
+	memcpy(event->bytes, GET, sizeof(GET) - 1);
+	connections_event(connections, &event->head, sizeof(*event) + sizeof(GET) - 1);
+	free(event);
+	send_data(0, 1, DIRECTION_TX, 0, OK, sizeof(OK) - 1);
+	assert_int_equal(done, 1);
+	assert_int_equal(last_duration, 5 * NSEC_PER_MSEC + 1000);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_exchange),	       TEST(test_overtaken),
+		TEST(test_aborted_or_lost),    TEST(test_unread),
+		TEST(test_body_unseen),	       TEST(test_body_is_skipped),
+		TEST(test_foreign_is_ignored), TEST(test_refused),
+		TEST(test_generations),	       TEST(test_failed),
+		TEST(test_malformed),	       TEST(test_arrival),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
