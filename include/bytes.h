@@ -21,6 +21,8 @@ static inline struct bytes bytes_skip(struct bytes b, size_t n)
 {
 	if (n > b.size)
 		n = b.size;
+	if (!n)
+		return b; /* NULL has no offsets, not even 0 */
 	return (struct bytes){ b.data + n, b.size - n };
 }
 

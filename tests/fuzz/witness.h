@@ -43,7 +43,8 @@ struct witness_log {
 	 * answer waited for its request; `count` where neither happened.
 	 */
 	uint32_t settled;
-	bool unsettled; /* one of them happened */
+	bool lost;   /* that moment was a loss */
+	bool waited; /* that moment was a wait */
 };
 
 struct witness {
@@ -85,10 +86,11 @@ static void witness_settle(struct witness *witness)
 {
 	struct witness_log *log = witness->log;
 
-	if (log->unsettled)
+	if (log->lost || log->waited)
 		return;
-	log->unsettled = witness_errors(witness) || witness_gaps(witness) ||
-			 witness->pipeline.outlet.refused || witness->conversation.waiting_since;
+	log->lost = witness_errors(witness) || witness_gaps(witness) ||
+		    witness->pipeline.outlet.refused;
+	log->waited = !log->lost && witness->conversation.waiting_since;
 	log->settled = log->count;
 }
 
@@ -158,7 +160,7 @@ static void witness_open(struct witness *witness, enum side side, bool midway, u
 
 	memset(witness, 0, sizeof(*witness));
 	log->count = log->settled = 0;
-	log->unsettled = false;
+	log->lost = log->waited = false;
 	witness->log = log;
 	witness->clock = 1000000000;
 	witness->session = SESSION_NONE;
@@ -193,6 +195,15 @@ static void witness_check_flow(const struct flow *flow)
 	REQUIRE((flow->ahead_since != 0) == (aside != 0));
 }
 
+/* A session is active while something waits, else what the protocol last said. */
+static enum session_state witness_session(const struct conversation *c)
+{
+	bool sessions = c->connection.protocol && c->connection.protocol->sessions;
+
+	return sessions && c->pair.waiting.count && c->base != SESSION_NONE ? SESSION_ACTIVE :
+									      c->base;
+}
+
 /* What must hold between two calls. */
 static void witness_check(const struct witness *witness)
 {
@@ -201,6 +212,7 @@ static void witness_check(const struct witness *witness)
 	bool awaits = c->waiting_since || c->flows[0].ahead || c->flows[1].ahead;
 
 	REQUIRE(witness->session == c->connection.session);
+	REQUIRE(witness->session == witness_session(c));
 	REQUIRE(p->states.out == (c->state != NULL) && p->memory.used <= p->memory.limit);
 	REQUIRE(c->pair.waiting.count <= p->outlet.open_requests);
 	REQUIRE(c->pair.deferred.count <= p->outlet.open_requests);

@@ -69,6 +69,28 @@ static void test_flow_order(void **state)
 	flow_memory_free(&memory);
 }
 
+/* Each chunk put aside waits from its own time on. */
+static void test_flow_patience(void **state)
+{
+	struct flow flow = { .started = true };
+
+	(void)state;
+	flow_memory_init(&memory, 1 << 20);
+	assert_int_equal(take(&flow, 20, "uvw", 3), FLOW_NOTHING);
+	assert_int_equal(take(&flow, 10, "klm", 3), FLOW_NOTHING);
+	assert_int_equal(flow.ahead_since, 21);
+	flow_ahead_free(flow_ahead_pop(&flow, true), &memory);
+	assert_int_equal(flow.ahead_since, 21);
+	assert_int_equal(take(&flow, 30, "xyz", 3), FLOW_NOTHING);
+	flow_ahead_free(flow_ahead_pop(&flow, true), &memory);
+	assert_int_equal(flow.ahead_since, 31);
+	flow_ahead_free(flow_ahead_pop(&flow, true), &memory);
+	assert_int_equal(flow.ahead_since, 0);
+	flow_free(&flow, &memory);
+	assert_int_equal(memory.used, 0);
+	flow_memory_free(&memory);
+}
+
 static void test_flow_skip(void **state)
 {
 	struct flow flow = { .started = true };
@@ -180,6 +202,66 @@ static void test_reordered(void **state)
 	assert_string_equal(drive_close(&drive), "SELECT ok 0 -\n");
 }
 
+/* A chunk of a request, as many bytes further on than what was sent. */
+static void send_ahead(size_t distance, struct bytes bytes)
+{
+	struct chunk chunk = { .position = drive.position[DIRECTION_TX] + distance,
+			       .time = drive.clock += 1000,
+			       .moved = bytes.size,
+			       .bytes = bytes };
+
+	conversation_feed(&drive.conversation, &drive.pipeline, DIRECTION_TX, &chunk);
+}
+
+/* A request that an answer has waited for comes; what is missing after it still does not. */
+static void test_missing_after_wait(void **state)
+{
+	(void)state;
+	drive_open(&drive, SIDE_CLIENT, false, DRIVE_WHOLE, 0);
+	pg_login(&drive);
+	pg_text('C', "SELECT 1");
+	pg_ready('I');
+	pg_send(&drive, LANE_RESPONSE);
+	send_ahead(20, BYTES("elect 2"));
+	send_ahead(40, BYTES("elect 3"));
+	pg_text('Q', "select 1");
+	pg_send(&drive, LANE_REQUEST);
+	assert_int_equal(drive.exchanges, 1);
+	assert_int_equal(gaps(), 0);
+	assert_int_equal(drive.conversation.flows[DIRECTION_TX].ahead_count, 2);
+	drive_wait(&drive, 300);
+	assert_int_equal(gaps(), 2);
+	assert_int_equal(drive.conversation.flows[DIRECTION_TX].ahead_count, 0);
+	assert_string_equal(drive_close(&drive), "SELECT ok 0 -\n");
+}
+
+/* What the client sends into a tunnel before it is open is looked at as soon as it is. */
+static void test_switch_ahead(void **state)
+{
+	(void)state;
+	for (int split = DRIVE_WHOLE; split <= DRIVE_BYTES; split++) {
+		drive_open(&drive, SIDE_CLIENT, false, split, 0);
+		drive_request(&drive, "CONNECT h:80 HTTP/1.1\r\n\r\n");
+		drive_request(&drive, "GET /in HTTP/1.1\r\n\r\n");
+		drive_response(&drive, "HTTP/1.1 200 OK\r\n\r\n");
+		drive_response(&drive, "HTTP/1.1 204 No Content\r\n\r\n");
+		assert_string_equal(drive_close(&drive), "CONNECT ok 200 h:80\nGET ok 204 /in\n");
+	}
+}
+
+/* So is what was sent into one that is refused: it was for the proxy. */
+static void test_refused_ahead(void **state)
+{
+	(void)state;
+	for (int split = DRIVE_WHOLE; split <= DRIVE_BYTES; split++) {
+		drive_open(&drive, SIDE_CLIENT, false, split, 0);
+		drive_request(&drive, "CONNECT h:80 HTTP/1.1\r\n\r\nGET /out HTTP/1.1\r\n\r\n");
+		drive_response(&drive, "HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"
+				       "HTTP/1.1 204 No Content\r\n\r\n");
+		assert_string_equal(drive_close(&drive), "CONNECT ok 407 h:80\nGET ok 204 /out\n");
+	}
+}
+
 /* Whatever one chunk is lost: nothing counts twice, and what follows is found again. */
 static void test_gaps(void **state)
 {
@@ -279,9 +361,11 @@ static void test_queue(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_flow_order),    cmocka_unit_test(test_flow_skip),
-		cmocka_unit_test(test_flow_hole),     cmocka_unit_test(test_flow_limit),
-		cmocka_unit_test(test_answer_first),  cmocka_unit_test(test_reordered),
+		cmocka_unit_test(test_flow_order),    cmocka_unit_test(test_flow_patience),
+		cmocka_unit_test(test_flow_skip),     cmocka_unit_test(test_flow_hole),
+		cmocka_unit_test(test_flow_limit),    cmocka_unit_test(test_answer_first),
+		cmocka_unit_test(test_reordered),     cmocka_unit_test(test_missing_after_wait),
+		cmocka_unit_test(test_switch_ahead),  cmocka_unit_test(test_refused_ahead),
 		cmocka_unit_test(test_gaps),	      cmocka_unit_test(test_midway),
 		cmocka_unit_test(test_open_requests), cmocka_unit_test(test_queue),
 	};

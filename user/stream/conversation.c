@@ -6,25 +6,30 @@
 
 #define PATIENCE_NS 200000000ULL /* for a request or a chunk that another CPU saw first */
 
+/*
+ * Runs the phases over what a direction holds. Either lane may be what the other one has waited
+ * for: a request for its answer, an answer for what is to be made of the bytes sent after it.
+ */
 static void run(struct conversation *c, struct pipeline *p, unsigned int direction)
 {
-	unsigned int response;
-	bool fresh = c->phase == PHASE_FRESH;
+	bool moved = true;
 
-	if (c->phase == PHASE_FRESH)
-		detect_fresh(c, p, direction);
-	else if (c->phase == PHASE_MIDWAY)
-		detect_midway(c, p, direction);
-	if (c->phase != PHASE_SPEAKING)
-		return;
-	parse_lane(c, p, direction);
-	if (c->phase != PHASE_SPEAKING)
-		return;
-	/* A request may be what held-back answers have waited for. */
-	response = direction_of(c, LANE_RESPONSE);
-	if (direction != response && (c->waiting_since || fresh) && c->flows[response].view.size) {
-		c->waiting_since = 0;
-		parse_lane(c, p, response);
+	for (bool first = true; moved; first = false) {
+		const struct flow *flow = &c->flows[direction];
+		const struct flow *other = &c->flows[!direction];
+		uint64_t parsed = flow->parsed;
+
+		if (c->phase == PHASE_FRESH)
+			detect_fresh(c, p, direction);
+		else if (c->phase == PHASE_MIDWAY)
+			detect_midway(c, p, direction);
+		if (c->phase != PHASE_SPEAKING)
+			return;
+		if (lane_of(c, direction) == LANE_RESPONSE)
+			c->waiting_since = 0;
+		parse_lane(c, p, direction);
+		moved = other->view.size && (first || flow->parsed != parsed);
+		direction = !direction;
 	}
 }
 
@@ -161,6 +166,14 @@ void conversation_free(struct conversation *c, struct pipeline *p)
 
 /* ---- the pipeline ---- */
 
+/* Answers are taken without the requests that they have waited for. */
+static void stop_waiting(struct conversation *c, struct pipeline *p)
+{
+	parse_late(c, p);
+	if (c->phase == PHASE_FRESH)
+		run(c, p, direction_of(c, LANE_REQUEST));
+}
+
 static void decide(struct conversation *c, struct pipeline *p, uint64_t now)
 {
 	for (int i = 0; i < 2; i++) {
@@ -170,7 +183,7 @@ static void decide(struct conversation *c, struct pipeline *p, uint64_t now)
 			take_ahead(c, p, i, true);
 	}
 	if (c->phase == PHASE_SPEAKING && c->waiting_since && c->waiting_since + PATIENCE_NS <= now)
-		parse_late(c, p);
+		stop_waiting(c, p);
 	phase_session_update(c, p);
 	if (!c->waiting_since && !c->flows[0].ahead_since && !c->flows[1].ahead_since)
 		phase_settle(c);
