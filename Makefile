@@ -188,6 +188,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(SOURCES) | deps-test $(SKELETON) $(BUILD)/vers
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
 	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -O1 -g $(INCLUDES) -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined \
 		$< $(filter-out user/main.c,$(SOURCES)) -o $@ $(LDLIBS)
 
 fuzz: $(FUZZ_TARGETS)

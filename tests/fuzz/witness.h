@@ -204,6 +204,15 @@ static enum session_state witness_session(const struct conversation *c)
 									      c->base;
 }
 
+static size_t states_out(const struct pipeline *p)
+{
+	size_t out = 0;
+
+	for (int i = 0; protocols[i]; i++)
+		out += p->states[i].out;
+	return out;
+}
+
 /* What must hold between two calls. */
 static void witness_check(const struct witness *witness)
 {
@@ -213,7 +222,7 @@ static void witness_check(const struct witness *witness)
 
 	REQUIRE(witness->session == c->connection.session);
 	REQUIRE(witness->session == witness_session(c));
-	REQUIRE(p->states.out == (c->state != NULL) && p->memory.used <= p->memory.limit);
+	REQUIRE(states_out(p) == (c->state != NULL) && p->memory.used <= p->memory.limit);
 	REQUIRE(c->pair.waiting.count <= p->outlet.open_requests);
 	REQUIRE(c->pair.deferred.count <= p->outlet.open_requests);
 	REQUIRE(p->outlet.unpaired <= c->pair.waiting.pushed);
@@ -261,7 +270,7 @@ static void witness_end(struct witness *witness)
 {
 	struct pipeline *p = &witness->pipeline;
 
-	REQUIRE(!p->pending && !p->states.out && !p->outlet.targets.out);
+	REQUIRE(!p->pending && !states_out(p) && !p->outlet.targets.out);
 	REQUIRE(!p->memory.blocks.out && !p->memory.used);
 	pipeline_free(p);
 }

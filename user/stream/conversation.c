@@ -159,8 +159,7 @@ void conversation_free(struct conversation *c, struct pipeline *p)
 	pair_forget(&c->pair, &p->outlet);
 	for (int i = 0; i < 2; i++)
 		flow_free(&c->flows[i], &p->memory);
-	pool_give(&p->states, c->state);
-	c->state = NULL;
+	phase_drop_state(c, p);
 	c->phase = PHASE_DEAF;
 }
 
@@ -203,21 +202,17 @@ void pipeline_tick(struct pipeline *pipeline, uint64_t now)
 
 void pipeline_init(struct pipeline *pipeline, uint32_t open_requests, size_t memory)
 {
-	size_t state_size = 0;
-
 	memset(pipeline, 0, sizeof(*pipeline));
-	for (int i = 0; protocols[i]; i++) {
-		if (protocols[i]->state_size > state_size)
-			state_size = protocols[i]->state_size;
-	}
 	outlet_init(&pipeline->outlet, open_requests);
 	flow_memory_init(&pipeline->memory, memory);
-	pool_init(&pipeline->states, state_size, SIZE_MAX, 64);
+	for (int i = 0; protocols[i]; i++)
+		pool_init(&pipeline->states[i], protocols[i]->state_size, SIZE_MAX, 64);
 }
 
 void pipeline_free(struct pipeline *pipeline)
 {
 	outlet_free(&pipeline->outlet);
 	flow_memory_free(&pipeline->memory);
-	pool_free(&pipeline->states);
+	for (int i = 0; protocols[i]; i++)
+		pool_free(&pipeline->states[i]);
 }

@@ -35,7 +35,7 @@ struct protocol_counts {
 struct pipeline {
 	struct outlet outlet;
 	struct flow_memory memory;
-	struct pool states; /* of the largest protocol's state */
+	struct pool states[PROTOCOLS_MAX]; /* by protocol */
 	struct protocol_counts counts[PROTOCOLS_MAX + 1];
 	uint64_t losses[LOSS_REASONS]; /* gaps whose cause was said with the data */
 	struct conversation *pending;  /* those that wait for something that time can decide */

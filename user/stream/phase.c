@@ -56,6 +56,13 @@ void phase_session_update(struct conversation *c, struct pipeline *p)
 
 /* ---- phases ---- */
 
+void phase_drop_state(struct conversation *c, struct pipeline *p)
+{
+	if (c->state)
+		pool_give(&p->states[c->protocol], c->state);
+	c->state = NULL;
+}
+
 void phase_deaf(struct conversation *c, struct pipeline *p)
 {
 	c->phase = PHASE_DEAF;
@@ -64,8 +71,7 @@ void phase_deaf(struct conversation *c, struct pipeline *p)
 	phase_session_update(c, p);
 	for (int i = 0; i < 2; i++)
 		flow_free(&c->flows[i], &p->memory);
-	pool_give(&p->states, c->state);
-	c->state = NULL;
+	phase_drop_state(c, p);
 	phase_announce(c, p);
 }
 
@@ -73,8 +79,10 @@ bool phase_speaking(struct conversation *c, struct pipeline *p, unsigned int pro
 {
 	const struct protocol *ops = protocols[protocol];
 
+	if (c->protocol != protocol)
+		phase_drop_state(c, p);
 	if (!c->state)
-		c->state = pool_take(&p->states);
+		c->state = pool_take(&p->states[protocol]);
 	if (!c->state) {
 		phase_deaf(c, p);
 		return false;

@@ -45,6 +45,9 @@ void phase_announce(struct conversation *c, struct pipeline *p);
 void phase_session(struct conversation *c, struct pipeline *p, enum session_state session);
 void phase_session_update(struct conversation *c, struct pipeline *p);
 
+/* Gives the protocol's state back. */
+void phase_drop_state(struct conversation *c, struct pipeline *p);
+
 /*
  * The conversation enters a phase. Speaking: false where there is no memory for the protocol's
  * state; it is deaf then. Midway: bytes are missing, or make no sense; what waits is forgotten.
