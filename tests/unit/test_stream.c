@@ -39,6 +39,15 @@ static void expect_view(const struct flow *flow, const char *text)
 	assert_memory_equal(flow->view.data, text, strlen(text));
 }
 
+/* Ends the flow; all that it held is given back. */
+static void finish(struct flow *flow)
+{
+	flow_free(flow, &memory);
+	assert_int_equal(memory.used, 0);
+	assert_int_equal(memory.blocks.out, 0);
+	flow_memory_free(&memory);
+}
+
 static void test_flow_order(void **state)
 {
 	struct flow flow = { .started = true };
@@ -63,10 +72,7 @@ static void test_flow_order(void **state)
 	assert_int_equal(flow_mark(&flow, 8)->time, 7);
 	flow_consume(&flow, 4);
 	expect_view(&flow, "efghi");
-	flow_free(&flow, &memory);
-	assert_int_equal(memory.used, 0);
-	assert_int_equal(memory.blocks.out, 0);
-	flow_memory_free(&memory);
+	finish(&flow);
 }
 
 /* Each chunk put aside waits from its own time on. */
@@ -86,9 +92,7 @@ static void test_flow_patience(void **state)
 	assert_int_equal(flow.ahead_since, 31);
 	flow_ahead_free(flow_ahead_pop(&flow, true), &memory);
 	assert_int_equal(flow.ahead_since, 0);
-	flow_free(&flow, &memory);
-	assert_int_equal(memory.used, 0);
-	flow_memory_free(&memory);
+	finish(&flow);
 }
 
 static void test_flow_skip(void **state)
@@ -104,8 +108,7 @@ static void test_flow_skip(void **state)
 	expect_view(&flow, "klm");
 	assert_int_equal(flow.parsed, 10);
 	assert_int_equal(flow.at.time, 9);
-	flow_free(&flow, &memory);
-	flow_memory_free(&memory);
+	finish(&flow);
 }
 
 /* A hole where the parser wants bytes. */
@@ -120,8 +123,7 @@ static void test_flow_hole(void **state)
 	assert_false(flow_end(&flow, 5));
 	flow_consume(&flow, 2);
 	assert_false(flow_end(&flow, 5));
-	flow_free(&flow, &memory);
-	flow_memory_free(&memory);
+	finish(&flow);
 }
 
 static void test_flow_limit(void **state)
@@ -135,9 +137,7 @@ static void test_flow_limit(void **state)
 	for (int i = 0; i < FLOW_AHEAD; i++)
 		assert_int_equal(take(&flow, 1000 + i * 100, text, 100), FLOW_NOTHING);
 	assert_int_equal(take(&flow, 9000, text, 100), FLOW_GAP);
-	flow_free(&flow, &memory);
-	assert_int_equal(memory.used, 0);
-	flow_memory_free(&memory);
+	finish(&flow);
 }
 
 /* ---- conversations ---- */

@@ -66,11 +66,6 @@ const char *names_text(uint16_t name)
 	return name < names.used ? names.text[name] : "";
 }
 
-size_t names_used(void)
-{
-	return names.used;
-}
-
 uint64_t names_refused(void)
 {
 	return names.refused;

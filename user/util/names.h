@@ -36,8 +36,7 @@ uint16_t names_intern(enum name_kind kind, struct bytes text);
 /* The text of a number, NUL-terminated; lives as long as the process. */
 const char *names_text(uint16_t name);
 
-/* How many are in use, and how many interns were refused for lack of room. */
-size_t names_used(void);
+/* How many interns were refused for lack of room. */
 uint64_t names_refused(void);
 
 #endif
