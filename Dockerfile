@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # docker build --build-arg REVISION=$(git describe --always --dirty) -t onlooker .
-# docker run --pid=host --cap-drop=ALL --cap-add=BPF --cap-add=PERFMON --cap-add=NET_ADMIN \
-#	--cap-add=SYS_PTRACE --cap-add=DAC_READ_SEARCH --security-opt seccomp=unconfined \
+# docker run --pid=host --cap-drop=ALL --cap-add=BPF --cap-add=PERFMON --cap-add=SYS_PTRACE \
+#	--cap-add=DAC_READ_SEARCH --security-opt seccomp=unconfined \
 #	-v /sys/fs/cgroup:/host/cgroup:ro -p 9750:9750 onlooker
 
 FROM debian:12-slim AS build
@@ -20,7 +20,7 @@ RUN make -j"$(nproc)" install REVISION="$REVISION" PREFIX=/usr DESTDIR=/image
 FROM debian:12-slim
 RUN apt-get update \
 	&& apt-get install -y --no-install-recommends \
-		libbpf1 libelf1 libjansson4 libmicrohttpd12 zlib1g \
+		libbpf1 libelf1 libjansson4 libmicrohttpd12 libseccomp2 zlib1g \
 	&& rm -rf /var/lib/apt/lists/*
 COPY --from=build /image/usr/bin/onlooker /usr/bin/onlooker
 COPY LICENSE LICENSE.GPL-2.0 /usr/share/doc/onlooker/

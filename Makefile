@@ -5,8 +5,10 @@
 #   make [all]         the daemon, build/onlooker
 #   make run           the daemon in the foreground beside a sample service (SAMPLE=0: alone)
 #   make test          test-unit and test-e2e
+#   make test-sanitized  test-e2e with the daemon built with SANITIZE=1
 #   make test-kernels  the daemon in QEMU on other kernels (KERNELS="5.10 6.1" selects)
 #   make bench         what the daemon costs (ARGS=--quick: in three minutes)
+#   make soak          a long run that must not grow (EXCHANGES=1e8)
 #   make fuzz          every fuzz target for FUZZ_SECONDS
 #   make lint          layout, a second compiler's warnings, scripts
 #   make format        the layout of all C files as lint wants it
@@ -26,6 +28,7 @@ VERSION := 0.1.0
 REVISION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 PREFIX ?= /usr/local
 SANITIZE ?= 0
+EXCHANGES ?= 1e8
 FUZZ_SECONDS ?= 60
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
@@ -62,7 +65,7 @@ endif
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(HARDENING) $(INCLUDES)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
-LDLIBS := -lbpf -lelf -lz -lmicrohttpd -ljansson -lm
+LDLIBS := -lbpf -lelf -lz -lmicrohttpd -ljansson -lseccomp -lm
 
 BPF_CFLAGS := -target bpf -std=gnu11 -O2 -g -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) \
 	-Wall -Wextra -Wno-unused-parameter -Werror -Ivmlinux -Iinclude -Ibpf \
@@ -73,6 +76,7 @@ BPF_CFLAGS := -target bpf -std=gnu11 -O2 -g -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH)
 SOURCES := $(sort $(wildcard user/*.c user/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 MAIN := $(BUILD)/obj/user/main.o
+SANITIZED := $(if $(filter 1,$(SANITIZE)),$(BUILD)/obj/tests/sanitized.o)
 LIBRARY := $(BUILD)/libonlooker.a
 DAEMON := $(BUILD)/onlooker
 SKELETON := $(BUILD)/onlooker.skel.h
@@ -84,8 +88,8 @@ UNIT_TESTS := $(filter $(BUILD)/tests/test_%,$(UNIT_SOURCES:tests/unit/%.c=$(BUI
 
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all run test test-unit test-e2e test-kernels bench fuzz lint format install clean deps FORCE
-.PHONY: deps-build deps-test deps-kernels
+.PHONY: all run test test-unit test-e2e test-kernels bench soak fuzz lint format install clean
+.PHONY: test-sanitized FORCE deps deps-build deps-test deps-kernels
 
 all: $(DAEMON)
 
@@ -140,7 +144,7 @@ $(LIBRARY): $(filter-out $(MAIN),$(OBJECTS)) $(BUILD)/sources
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $(filter %.o,$^)
 
-$(DAEMON): $(MAIN) $(LIBRARY)
+$(DAEMON): $(MAIN) $(SANITIZED) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS)
 
@@ -164,8 +168,11 @@ test-unit: $(UNIT_TESTS)
 
 # After the unit tests, also when make runs jobs side by side: both want all processors.
 test-e2e: $(DAEMON) | deps-test $(if $(filter test,$(MAKECMDGOALS)),test-unit)
-	@venv=$$(tests/venv) && \
-		ONLOOKER=$(abspath $(DAEMON)) "$$venv/bin/python" -m pytest tests/e2e
+	@venv=$$(tests/venv) && ONLOOKER=$(abspath $(DAEMON)) SANITIZE=$(SANITIZE) \
+		"$$venv/bin/python" -m pytest tests/e2e
+
+test-sanitized:
+	@$(MAKE) --no-print-directory test-e2e SANITIZE=1
 
 test-kernels: $(DAEMON) | deps-kernels
 	@ONLOOKER=$(abspath $(DAEMON)) tests/kernels/run
@@ -175,14 +182,23 @@ $(BUILD)/bench/empty: tests/bench/empty.c | deps-build
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< -o $@ -lbpf -lelf -lz
 
+$(BUILD)/bench/storm: tests/bench/storm.c | deps-build
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< -o $@
+
 $(BUILD)/bench/empty.bpf.o: tests/bench/empty.bpf.c Makefile | deps-build
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
-bench: $(DAEMON) $(BUILD)/bench/empty $(BUILD)/bench/empty.bpf.o | deps-test
+bench: $(DAEMON) $(addprefix $(BUILD)/bench/,empty empty.bpf.o storm) | deps-test
 	@venv=$$(tests/venv) && \
 		ONLOOKER=$(abspath $(DAEMON)) "$$venv/bin/python" tests/bench/bench.py $(ARGS)
+
+soak: $(DAEMON) | deps-test
+	@venv=$$(tests/venv) && ONLOOKER=$(abspath $(DAEMON)) EXCHANGES=$(EXCHANGES) \
+		"$$venv/bin/python" tests/soak/soak.py
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(SOURCES) | deps-test $(SKELETON) $(BUILD)/version.h
 	@mkdir -p $(@D)
@@ -208,4 +224,4 @@ run: $(DAEMON) | $(if $(filter 0,$(SAMPLE)),,deps-test)
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(UNIT_OBJECTS:.o=.d) $(BUILD)/onlooker.bpf.o.d
+-include $(OBJECTS:.o=.d) $(SANITIZED:.o=.d) $(UNIT_OBJECTS:.o=.d) $(BUILD)/onlooker.bpf.o.d

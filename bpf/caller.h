@@ -57,7 +57,7 @@ static __always_inline u32 registers_read(struct registers *ret)
 	}
 	if (cs != USER_CS)
 		return LOSS_COMPAT;
-	return (s64)ax == -ENOSYS ? LOSS_NONE : LOSS_NO_BUFFER;
+	return (s64)ax == -ENOSYS ? LOSS_NONE : LOSS_IO_URING;
 }
 #else
 static __always_inline u32 registers_read(struct registers *ret)
@@ -155,10 +155,11 @@ static __always_inline void buffers_find(struct sock *sk, u32 moved, u32 directi
 {
 	struct registers regs;
 	bool sends = direction == DIRECTION_TX;
+	u32 flags = task_flags();
 
 	*ret = (struct buffers){ 0 };
-	if (task_flags() & (PF_KTHREAD | PF_IO_WORKER)) {
-		ret->loss = LOSS_NO_BUFFER;
+	if (flags & (PF_KTHREAD | PF_IO_WORKER)) {
+		ret->loss = flags & PF_IO_WORKER ? LOSS_IO_URING : LOSS_NO_BUFFER;
 		return;
 	}
 	ret->loss = registers_read(&regs);
@@ -178,8 +179,10 @@ static __always_inline void buffers_find(struct sock *sk, u32 moved, u32 directi
 			message_buffers(regs.argument[1], ret);
 		else
 			several_find(sk, moved, sends, &regs, ret);
+	} else if (regs.number == 426) { /* io_uring_enter */
+		ret->loss = LOSS_IO_URING;
 	} else {
-		ret->loss = LOSS_NO_BUFFER; /* sendfile, splice, io_uring_enter */
+		ret->loss = LOSS_NO_BUFFER; /* sendfile, splice */
 	}
 }
 

@@ -7,6 +7,7 @@
  *sent known -- rules say no ---------------------------------> refused, until the rules change
  *	admitted -- closed, or no longer watched --------------> EVENT_CLOSE; user space frees the
  *slot
+ *	admitted -- user space does not want it ---------------> its slot's generation has moved on
  */
 #ifndef ONLOOKER_BPF_CONNECTION_H
 #define ONLOOKER_BPF_CONNECTION_H
@@ -16,7 +17,20 @@
 #define AF_INET6 10
 #define SOCK_STREAM 1
 #define IPPROTO_TCP 6
+#define SOCK_DEAD_BIT (1 << 0) /* enum sock_flags: no file refers to it any more */
 #define SOCK_DONE_BIT (1 << 1) /* enum sock_flags: all is received, the FIN too */
+
+enum {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT = 2,
+	TCP_SYN_RECV = 3,
+	TCP_FIN_WAIT1 = 4,
+	TCP_FIN_WAIT2 = 5,
+	TCP_CLOSE = 7,
+	TCP_CLOSE_WAIT = 8,
+	TCP_LAST_ACK = 9,
+	TCP_LISTEN = 10,
+};
 
 static __always_inline bool is_stream(struct sock *sk, u16 family)
 {
@@ -60,6 +74,38 @@ static __always_inline struct conn *conn_begin(struct sock *sk)
 	return conn;
 }
 
+/* A socket that is not known is taken not to be new. A call on another processor may be faster. */
+static __always_inline void conn_mark_late(struct sock *sk)
+{
+	struct conn late = { .slot = SLOT_NONE, .late = EVENT_LATE };
+	u64 address = (u64)sk;
+
+	if (socket_storage) {
+		bpf_sk_storage_get(&by_socket, sk, &late, BPF_SK_STORAGE_GET_F_CREATE);
+		return;
+	}
+	late.inode = inode_of(sk);
+	bpf_map_update_elem(&by_address, &address, &late, BPF_NOEXIST);
+}
+
+/* What is known of a socket first seen by a call: a Unix socket's begin is not told. */
+static __always_inline u8 late_flags(u16 family)
+{
+	return family == AF_UNIX && all_found ? EVENT_LATE | EVENT_UNUSED : EVENT_LATE;
+}
+
+/*
+ * No call can be made on the socket any more. Without storage its state would push those of living
+ * ones out of the table.
+ */
+static __always_inline void conn_drop(struct sock *sk)
+{
+	u64 address = (u64)sk;
+
+	if (!socket_storage && sk->__sk_common.skc_flags & SOCK_DEAD_BIT)
+		bpf_map_delete_elem(&by_address, &address);
+}
+
 static __always_inline struct slot *slot_of(const struct conn *conn)
 {
 	u32 index = conn->slot;
@@ -89,15 +135,14 @@ static __always_inline bool tcp_positions(struct sock *sk, u32 position[2])
 
 static __always_inline void fill_tcp(struct event_open *event, struct sock *sk)
 {
-	event->local_port = sk->__sk_common.skc_num;
-	event->remote_port = __builtin_bswap16(sk->__sk_common.skc_dport);
-	event->netns = sk->__sk_common.skc_net.net->ns.inum;
+	event->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	event->remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	if (event->family == AF_INET6) {
 		bpf_probe_read_kernel(event->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
 		bpf_probe_read_kernel(event->remote, 16, &sk->__sk_common.skc_v6_daddr);
 	} else {
-		__builtin_memcpy(event->local, &(u32){ sk->__sk_common.skc_rcv_saddr }, 4);
-		__builtin_memcpy(event->remote, &(u32){ sk->__sk_common.skc_daddr }, 4);
+		bpf_probe_read_kernel(event->local, 4, &sk->__sk_common.skc_rcv_saddr);
+		bpf_probe_read_kernel(event->remote, 4, &sk->__sk_common.skc_daddr);
 	}
 }
 
@@ -121,7 +166,6 @@ static __always_inline u8 fill_unix(struct event_open *event, struct sock *sk)
 	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
 	bool own = read_path(event, sk);
 
-	event->netns = sk->__sk_common.skc_net.net->ns.inum;
 	event->self = event->inode;
 	event->peer = peer ? inode_of(peer) : 0;
 	if (own)
@@ -129,7 +173,7 @@ static __always_inline u8 fill_unix(struct event_open *event, struct sock *sk)
 	return peer && read_path(event, peer) ? ROLE_CLIENT : ROLE_UNKNOWN;
 }
 
-/* EVENT_OPEN, or EVENT_FAIL. */
+/* EVENT_OPEN, or EVENT_FAIL. The socket may be a mere address (open_sockets.h). */
 static __noinline bool emit_open(struct sock *sk, struct conn *conn, u32 kind_error)
 {
 	struct event_open *event = ring_reserve(sizeof(*event));
@@ -139,15 +183,15 @@ static __noinline bool emit_open(struct sock *sk, struct conn *conn, u32 kind_er
 	__builtin_memset(event, 0, sizeof(*event));
 	head_fill(&event->head, kind_error >> 16, conn->slot, conn->generation, conn->tgid,
 		  bpf_ktime_get_ns());
-	if (conn->late)
-		event->head.flags = EVENT_LATE;
+	event->head.flags = conn->late;
 	event->born = conn->born;
 	event->established = conn->established;
 	event->process = conn->process;
 	event->inode = inode_of(sk);
 	event->role = conn->role;
 	event->error = kind_error & 0xffff;
-	event->family = sk->__sk_common.skc_family;
+	event->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	event->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	if (event->family == AF_UNIX) {
 		conn->role = event->role = fill_unix(event, sk);
 	} else {
@@ -205,11 +249,18 @@ static __noinline void emit_close(struct conn *conn, u32 positions[2], u32 unrea
 	}
 }
 
+/* It is not watched any more, or user space has taken the slot back. */
+static __always_inline void conn_lose_slot(struct conn *conn)
+{
+	conn->slot = SLOT_NONE;
+	conn->late = EVENT_LATE;
+}
+
 /* The current process made this connection, or is the first to use it. */
 static __always_inline void conn_own(struct conn *conn)
 {
 	conn->tgid = bpf_get_current_pid_tgid() >> 32;
-	conn->process = process_stamp();
+	conn->process = process_stamp((void *)bpf_get_current_task());
 }
 
 /*
@@ -238,20 +289,28 @@ static __always_inline bool conn_judge(struct sock *sk, struct conn *conn)
 	return rules_watch(bits);
 }
 
+static __always_inline bool is_closed(struct sock *sk)
+{
+	return sk->__sk_common.skc_family != AF_UNIX && sk->__sk_common.skc_state == TCP_CLOSE;
+}
+
 /* Judges by the rules of now; afterwards conn->slot tells the outcome. */
 static __noinline void conn_admit(struct sock *sk, struct conn *conn)
 {
 	u32 nowhere[2] = { 0, 0 };
 
+	/* Of one that is closed, and only read on, the end would never be told. */
+	if (conn->slot == SLOT_NONE && is_closed(sk))
+		return;
 	if (!conn->tgid)
 		conn_own(conn);
 	if (conn_judge(sk, conn)) {
 		if (conn->slot == SLOT_NONE && !conn_take_slot(sk, conn))
 			conn->judged = 0;
 	} else if (conn->slot != SLOT_NONE) {
-		emit_close(conn, nowhere, 0, EVENT_UNWATCHED);
-		conn->slot = SLOT_NONE;
-		conn->late = 1;
+		if (slot_of(conn))
+			emit_close(conn, nowhere, 0, EVENT_UNWATCHED);
+		conn_lose_slot(conn);
 	}
 }
 

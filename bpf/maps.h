@@ -19,9 +19,10 @@ struct conn {
 	u32 judged;	 /* generation of the rules by which it was admitted or refused; 0 never */
 	u32 position[2]; /* TCP: where the stream began; else the bytes moved so far */
 	u8 role;
-	u8 late; /* its begin was not seen */
+	u8 late; /* its begin was not seen: EVENT_LATE, and what else is known */
 	u8 closed;
-	u8 pad[5];
+	u8 state; /* TCP: as the last change seen made it */
+	u8 pad[4];
 };
 
 /* Sizes of 1 are set by user space before loading. */
@@ -84,7 +85,32 @@ struct {
 	__type(value, struct several);
 } several SEC(".maps");
 
+/* By network namespace and port: what listened when the observer started. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, u8);
+} listeners SEC(".maps");
+
+/*
+ * By thread, where programs can be preempted (hold.h): the call that the first program has seen to.
+ * Of size 1 elsewhere.
+ */
+#define HANDLED 32768
+struct handled {
+	u64 socket[2]; /* by direction; 0 none */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HANDLED);
+	__type(key, u32);
+	__type(value, struct handled);
+} handled SEC(".maps");
+
 const volatile bool socket_storage = true;
+const volatile bool preemptible = false; /* hold.h is needed, and its kfuncs are there */
 const volatile __u32 own_tgid = 0;
 const volatile __u32 wake_shift = 18;	 /* one wake-up every 2^18 bytes */
 const volatile __u64 tick_ns = 4000000;	 /* of jiffies */
@@ -92,6 +118,9 @@ const volatile __u32 stack_size = 16384; /* THREAD_SIZE, before bpf_task_pt_regs
 
 struct watch_config watch;
 __u64 losses[LOSS_COUNTED];
+__u32 finding;	   /* enum finding: which pass the iterator makes */
+bool all_found;	   /* what is not known yet is new */
+__u64 rescued;	   /* calls that only the second program saw (hold.h) */
 bool several_seen; /* somebody has ever sent or received several messages at once */
 __u64 ring_bytes;  /* about: several processors add without care */
 

@@ -17,12 +17,16 @@
 #include <bpf/bpf_tracing.h>
 
 #include "event.h"
+#include "kfunc.h"
 #include "maps.h"
+#include "hold.h"
 #include "emit.h"
 #include "process.h"
 #include "connection.h"
 #include "caller.h"
 #include "socket_io.h"
+#include "call_hooks.h"
 #include "socket_state.h"
+#include "open_sockets.h"
 
 char _license[] SEC("license") = "GPL";

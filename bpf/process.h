@@ -13,10 +13,8 @@
  * A stamp that with the thread group's id names one program run by one process: its start, moved on
  * by each exec. Two execs are further apart than a nanosecond each.
  */
-static __always_inline u64 process_stamp(void)
+static __always_inline u64 process_stamp(struct task_struct *task)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-
 	return BPF_CORE_READ(task, group_leader, start_boottime) +
 	       BPF_CORE_READ(task, self_exec_id);
 }

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Calls that move bytes. Two ways to be told of them, one of which user space loads:
- * the tracepoints of 6.3 and later (all families, after the call, in the caller's context), and
- * fexit of each family's function.
- */
+/* Calls that move bytes: what is told of them. */
 #ifndef ONLOOKER_BPF_SOCKET_IO_H
 #define ONLOOKER_BPF_SOCKET_IO_H
 
@@ -232,7 +228,23 @@ static __always_inline void unix_ended(struct sock *sk)
 	emit_close(conn, conn->position, 0, 0);
 }
 
-/* A socket first seen in mid-life. */
+/*
+ * Whether nothing has moved before these positions. Only of a socket that was accepted: of one that
+ * connected the SYN was acknowledged along.
+ */
+static __always_inline bool tcp_at_begin(struct sock *sk, const u32 position[2])
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	u32 fin = sk->sk_shutdown & RCV_SHUTDOWN ? 1 : 0;
+
+	return tcp && position[DIRECTION_RX] == tcp->rcv_nxt - (u32)tcp->bytes_received - fin &&
+	       position[DIRECTION_TX] == tcp->snd_una - (u32)tcp->bytes_acked;
+}
+
+/*
+ * A socket first seen in mid-life; or, since now and then the kernel does not tell that one was
+ * accepted, at its first call.
+ */
 static __always_inline struct conn *conn_discover(struct sock *sk, u16 family, u32 direction,
 						  u32 moved)
 {
@@ -240,13 +252,26 @@ static __always_inline struct conn *conn_discover(struct sock *sk, u16 family, u
 
 	if (!conn)
 		return NULL;
-	conn->late = 1;
+	conn->late = late_flags(family);
 	if (family == AF_UNIX) {
 		conn->inode = inode_of(sk);
 	} else if (tcp_positions(sk, conn->position)) {
 		conn->position[direction & 1] -= moved;
+		if (tcp_at_begin(sk, conn->position)) {
+			conn->late = 0;
+			conn->role = ROLE_SERVER;
+			conn->born = conn->established = bpf_ktime_get_ns();
+		}
 	}
 	return conn;
+}
+
+/* Now and then the kernel does not tell that connect() is through: this is the first call then. */
+static __always_inline void conn_connected(struct sock *sk, struct conn *conn, u32 direction,
+					   u32 moved)
+{
+	if (tcp_positions(sk, conn->position))
+		conn->position[direction & 1] -= moved;
 }
 
 /* The watched connection that the call was made on, or NULL. */
@@ -264,8 +289,11 @@ static __always_inline struct conn *conn_for_call(struct sock *sk, u16 family, u
 		if (!conn)
 			return NULL;
 	}
-	if (conn->judged != watch.generation)
+	if (conn->judged != watch.generation) {
+		if (conn->role == ROLE_CLIENT && !conn->established)
+			conn_connected(sk, conn, direction, moved);
 		conn_admit(sk, conn);
+	}
 	return conn->slot == SLOT_NONE ? NULL : conn;
 }
 
@@ -308,8 +336,12 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 	if (direction == DIRECTION_RX && flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
 	conn = conn_for_call(sk, family, direction, moved);
-	slot = conn ? slot_of(conn) : NULL;
-	if (!conn || !slot || slot->ignore)
+	if (!conn)
+		return 0;
+	slot = slot_of(conn);
+	if (!slot)
+		conn_lose_slot(conn);
+	if (!slot || slot->ignore)
 		return 0;
 	range.slot_generation = PACK(conn->slot, conn->generation);
 	range.want = slot->limit[direction & 1];
@@ -322,114 +354,6 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 	}
 	range_report(&range, sk, direction == DIRECTION_RX && flags & MSG_TRUNC);
 	return 0;
-}
-
-SEC("?tp_btf/sock_send_length")
-int BPF_PROG(tracepoint_send, struct sock *sk, int ret, int flags)
-{
-	return socket_io(sk, ret, DIRECTION_TX, 0);
-}
-
-SEC("?tp_btf/sock_recv_length")
-int BPF_PROG(tracepoint_recv, struct sock *sk, int ret, int flags)
-{
-	return socket_io(sk, ret, DIRECTION_RX, flags);
-}
-
-/*
- * Data has come in and nobody has read it yet: a request's time begins here. Accepted TCP sockets
- * have their state before their first data; a Unix socket gets it here. Refused ones are left
- * alone.
- */
-SEC("?tp_btf/sk_data_ready")
-int BPF_PROG(tracepoint_ready, struct sock *sk)
-{
-	u16 family = sk->__sk_common.skc_family;
-	struct conn *conn;
-
-	if (!is_stream(sk, family))
-		return 0;
-	conn = conn_find(sk);
-	if (!conn && family == AF_UNIX) {
-		conn = conn_begin(sk);
-		if (conn)
-			conn->late = 1;
-	}
-	if (!conn || conn->role == ROLE_CLIENT || conn->arrival)
-		return 0;
-	if (conn->slot != SLOT_NONE || conn->judged != watch.generation)
-		conn->arrival = bpf_ktime_get_ns();
-	return 0;
-}
-
-SEC("?fexit/tcp_sendmsg")
-int BPF_PROG(fexit_tcp_send, struct sock *sk, void *message, size_t size, int ret)
-{
-	return socket_io(sk, ret, DIRECTION_TX, 0);
-}
-
-/* Before 6.5. */
-SEC("?fexit/tcp_sendpage")
-int BPF_PROG(fexit_tcp_sendpage, struct sock *sk, void *page, int offset, size_t size, int flags,
-	     int ret)
-{
-	return socket_io(sk, ret, DIRECTION_TX, 0);
-}
-
-/* Its arguments: before 5.19 (nonblock), and since. */
-SEC("?fexit/tcp_recvmsg")
-int BPF_PROG(fexit_tcp_recv_6, struct sock *sk, void *message, size_t size, int nonblock, int flags,
-	     int *address_size, int ret)
-{
-	return socket_io(sk, ret, DIRECTION_RX, flags);
-}
-
-SEC("?fexit/tcp_recvmsg")
-int BPF_PROG(fexit_tcp_recv_5, struct sock *sk, void *message, size_t size, int flags,
-	     int *address_size, int ret)
-{
-	return socket_io(sk, ret, DIRECTION_RX, flags);
-}
-
-/* Since 6.17 or so without the address. */
-SEC("?fexit/tcp_recvmsg")
-int BPF_PROG(fexit_tcp_recv_4, struct sock *sk, void *message, size_t size, int flags, int ret)
-{
-	return socket_io(sk, ret, DIRECTION_RX, flags);
-}
-
-SEC("?fexit/tcp_splice_read")
-int BPF_PROG(fexit_tcp_splice, struct socket *socket, void *offset, void *pipe, size_t size,
-	     unsigned int flags, s64 ret)
-{
-	return socket_io(socket->sk, ret, DIRECTION_RX, 0);
-}
-
-SEC("?fexit/unix_stream_sendmsg")
-int BPF_PROG(fexit_unix_send, struct socket *socket, void *message, size_t size, int ret)
-{
-	return socket_io(socket->sk, ret, DIRECTION_TX, 0);
-}
-
-SEC("?fexit/unix_stream_recvmsg")
-int BPF_PROG(fexit_unix_recv, struct socket *socket, void *message, size_t size, int flags, int ret)
-{
-	return socket_io(socket->sk, ret, DIRECTION_RX, flags);
-}
-
-/* Before 6.5. */
-SEC("?fexit/unix_stream_sendpage")
-int BPF_PROG(fexit_unix_sendpage, struct socket *socket, void *page, int offset, size_t size,
-	     int flags, s64 ret)
-{
-	return socket_io(socket->sk, ret, DIRECTION_TX, 0);
-}
-
-SEC("?fexit/unix_stream_splice_read")
-int BPF_PROG(fexit_unix_splice, struct socket *socket, void *offset, void *pipe, size_t size,
-	     unsigned int flags, s64 ret)
-{
-	return socket_io(socket->sk, ret, DIRECTION_RX, 0);
 }
 
 #endif

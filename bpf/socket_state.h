@@ -14,17 +14,6 @@
 #ifndef ONLOOKER_BPF_SOCKET_STATE_H
 #define ONLOOKER_BPF_SOCKET_STATE_H
 
-enum {
-	TCP_ESTABLISHED = 1,
-	TCP_SYN_SENT = 2,
-	TCP_SYN_RECV = 3,
-	TCP_FIN_WAIT1 = 4,
-	TCP_CLOSE = 7,
-	TCP_CLOSE_WAIT = 8,
-	TCP_LAST_ACK = 9,
-	TCP_LISTEN = 10,
-};
-
 #define SHUTDOWN_MASK 3
 
 static __always_inline void connecting(struct sock *sk)
@@ -100,11 +89,12 @@ static __always_inline void ended(struct sock *sk, int before, int after)
 	emit_close(conn, positions, unread, 0);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(socket_state, struct sock *sk, int before, int after)
+static __always_inline void state_change(struct sock *sk, int before, int after)
 {
+	struct conn *conn;
+
 	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+		return;
 	if (after == TCP_SYN_SENT)
 		connecting(sk);
 	else if (before == TCP_SYN_SENT && after == TCP_ESTABLISHED)
@@ -118,6 +108,44 @@ int BPF_PROG(socket_state, struct sock *sk, int before, int after)
 		ended(sk, before, after);
 	else if (after == TCP_CLOSE && before != TCP_LISTEN && before != TCP_SYN_RECV)
 		ended(sk, before, after);
+	if (after == TCP_CLOSE)
+		conn_drop(sk);
+	conn = conn_find(sk);
+	if (conn)
+		conn->state = after;
+}
+
+/* Whether the first program missed it. Of connections that it does not know it sees the begin. */
+static __always_inline bool state_missed(struct sock *sk, int before, int after)
+{
+	struct conn *conn = conn_find(sk);
+
+	if (conn)
+		return conn->state != after;
+	return after == TCP_SYN_SENT || (before == TCP_SYN_RECV && after == TCP_ESTABLISHED);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(socket_state, struct sock *sk, int before, int after)
+{
+	hold();
+	state_change(sk, before, after);
+	release();
+	return 0;
+}
+
+/*
+ * A segment that comes in while the program runs for another socket finds it busy, and the kernel
+ * skips it. This second one is free then. Attached later, so it runs second.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(again_state, struct sock *sk, int before, int after)
+{
+	if (sk->sk_protocol != IPPROTO_TCP || !state_missed(sk, before, after))
+		return 0;
+	hold();
+	state_change(sk, before, after);
+	release();
 	return 0;
 }
 

@@ -51,7 +51,9 @@ enum event_flag {
 		1 << 0, /* event_open: first seen in mid-life: the positions are where we came in */
 	EVENT_CUT = 1 << 1, /* event_process: the path was longer than `exec` */
 	EVENT_UNWATCHED =
-		1 << 2, /* event_close: the connection goes on, but is not watched any more */
+		1 << 2,	      /* event_close: the connection goes on, but is not watched any more */
+	EVENT_QUIET = 1 << 3, /* event_open, late: at rest: what was asked had been answered */
+	EVENT_UNUSED = 1 << 4, /* event_open, late: nothing had moved yet */
 };
 
 #define EVENT_NO_SLOT 0xffffffffU
@@ -149,6 +151,13 @@ struct slot {
 	__u8 pad[4];
 };
 
+/* The passes of the iterator over what was open at the start; bpf/open_sockets.h. */
+enum finding {
+	FINDING_LISTENERS,
+	FINDING_CONNECTIONS,
+	FINDING_YOUNG,
+};
+
 /*
  * Why something was not seen. The first ones are counted by the kernel side, in the `losses` array;
  * the others are said in a data record, and are a loss only where the parser needed the bytes.
@@ -161,7 +170,8 @@ enum loss_reason {
 	LOSS_PROCESSES, /* no room for another process */
 	LOSS_COUNTED,
 	LOSS_FAULT = LOSS_COUNTED, /* the caller's memory could not be read */
-	LOSS_NO_BUFFER,		   /* sendfile, splice, io_uring, kernel threads: length only */
+	LOSS_NO_BUFFER,		   /* sendfile, splice, kernel threads: length only */
+	LOSS_IO_URING,		   /* likewise: who asked for it is long gone, or was never here */
 	LOSS_COMPAT,		   /* a 32-bit system call: length only */
 	LOSS_LONG,		   /* a call of more pieces than are followed: the rest by length */
 	LOSS_LIMIT,		   /* beyond the verdict's limit: the rest by length */

@@ -44,7 +44,8 @@ struct exchange {
 	uint64_t read;	/* server: when the program read the request's first byte */
 	uint64_t task;	/* logical task that sent or read the request */
 	uint32_t hits, misses;
-	struct bytes target; /* HTTP: path without query; valid during the call only */
+	struct bytes target; /* HTTP: path without query; valid during the call only; without data:
+				it could not be kept */
 };
 
 #endif

@@ -46,6 +46,9 @@ struct protocol {
 	size_t state_size;
 	size_t hold;   /* the longest run of bytes that parse() may answer with NEED_MORE */
 	bool sessions; /* connections are idle, active or in a transaction */
+	uint16_t port; /* registered for it; 0: none */
+	const char *const *servers; /* base names of programs that serve it, up to a NULL: with the
+				       port what a silent connection is presumed to carry */
 
 	/*
 	 * How surely `head`, the first bytes of a lane (midway: of what a socket carried in

@@ -18,8 +18,9 @@
 
 #include "capture/cgroup.h"
 #include "capture/procfs.h"
+#include "privileges.h"
+#include "util/kernel.h"
 
-#define VERSION(major, minor) ((major) * 1000U + (minor))
 #define MEMLOCK_LEAST (64ULL * 1024 * 1024)
 #define PROC_TRIES 64
 #define PID_NAMESPACE_INITIAL "pid:[4026531836]" /* PROC_PID_INIT_INO of the kernel's proc_ns.h */
@@ -69,14 +70,12 @@ static void read_text(const char *path, char *ret, size_t size)
 
 static void check_kernel(struct check *check)
 {
-	unsigned int major = 0, minor = 0;
 	struct utsname name;
 	char text[128];
 
 	uname(&name);
-	sscanf(name.release, "%u.%u", &major, &minor);
-	check->version = VERSION(major, minor);
-	if (check->version >= VERSION(5, 10)) {
+	check->version = kernel_version();
+	if (check->version >= KERNEL(5, 10)) {
 		ok(check, "kernel: %s", name.release);
 		return;
 	}
@@ -210,48 +209,37 @@ static bool can(const struct check *check, unsigned int capability)
 	return check->capabilities >> capability & 1;
 }
 
-static void check_capability(struct check *check, unsigned int capability, const char *name)
+static void check_capabilities(struct check *check)
 {
-	char text[64];
+	char found[128], advice[512];
 
-	if (can(check, capability)) {
-		ok(check, "%s: held", name);
-	} else if (can(check, CAP_SYS_ADMIN)) {
-		ok(check, "%s: not held, CAP_SYS_ADMIN stands for it", name);
-	} else {
-		snprintf(text, sizeof(text), "%s: not held", name);
-		miss(check, text, "run as root or give the capability");
+	check->capabilities = privileges_held();
+	for (const struct privilege *at = privileges; at->name; at++) {
+		if (can(check, at->capability)) {
+			ok(check, "%s: held", at->name);
+			continue;
+		}
+		if (privileges_suffice(check->capabilities, at->capability)) {
+			ok(check, "%s: not held, CAP_SYS_ADMIN stands for it", at->name);
+			continue;
+		}
+		snprintf(found, sizeof(found), "%s: missing", at->name);
+		snprintf(advice, sizeof(advice), "give it: needed to %s%s%s", at->purpose,
+			 at->loss ? "; without it " : "", at->loss ? at->loss : "");
+		if (at->loss)
+			warn(check, found, advice);
+		else
+			miss(check, found, advice);
 	}
 }
 
-static void check_capabilities(struct check *check)
+static void check_filter(struct check *check)
 {
-	char status[4096];
-	const char *line;
-
-	if (procfs_read((uint32_t)getpid(), "status", status, sizeof(status)) > 0) {
-		line = strstr(status, "\nCapEff:");
-		check->capabilities = line ? strtoull(line + 8, NULL, 16) : 0;
-	}
-	if (check->version < VERSION(5, 8)) {
-		if (can(check, CAP_SYS_ADMIN))
-			ok(check, "CAP_SYS_ADMIN: held");
-		else
-			miss(check, "CAP_SYS_ADMIN: not held", "run as root");
-	} else {
-		check_capability(check, CAP_BPF, "CAP_BPF");
-		check_capability(check, CAP_PERFMON, "CAP_PERFMON");
-	}
-	if (can(check, CAP_NET_ADMIN) || can(check, CAP_SYS_ADMIN))
-		ok(check, "CAP_NET_ADMIN: held");
+	if (privileges_filtered())
+		warn(check, "seccomp: a filter is in force",
+		     "it has to allow bpf(), also where the lines above say so now");
 	else
-		warn(check, "CAP_NET_ADMIN: not held",
-		     "give it where the kernel refuses socket programs without it");
-	if (can(check, CAP_SYS_PTRACE))
-		ok(check, "CAP_SYS_PTRACE: held");
-	else
-		warn(check, "CAP_SYS_PTRACE: not held",
-		     "give it, or other users' programs may be named by their thread");
+		ok(check, "seccomp: no filter is in force");
 }
 
 static void check_lockdown(struct check *check)
@@ -277,7 +265,7 @@ static void check_memlock(struct check *check)
 {
 	struct rlimit limit;
 
-	if (check->version >= VERSION(5, 11)) {
+	if (check->version >= KERNEL(5, 11)) {
 		ok(check, "RLIMIT_MEMLOCK: not used by this kernel's BPF");
 		return;
 	}
@@ -359,6 +347,7 @@ int check_run(FILE *out, enum config_backend backend, int (*attach)(enum config_
 	check_kernel(&check);
 	check_btf(&check);
 	check_capabilities(&check);
+	check_filter(&check);
 	check_features(&check);
 	check_backends(&check, backend, attach ? attach : check_attach);
 	check_lockdown(&check);

@@ -2,10 +2,15 @@
 #include "config.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config_keys.h"
+#include "util/memory.h"
+
+#define START_BYTES ((uint64_t)12 << 20) /* resident once started, with the least limits */
+#define LEAST_BYTES ((uint64_t)4 << 20)	 /* for what traffic makes */
 
 /* Where a message about a wrong value goes, and how it begins. */
 struct complaint {
@@ -107,6 +112,23 @@ static int set_defaults(struct config *config)
 	return 0;
 }
 
+/* What the configuration makes large has to fit; all else is bounded as it comes: util/memory.h. */
+static int check_memory(const struct config *config, const struct complaint *complaint)
+{
+	const struct config_limits *limits = &config->limits;
+	uint64_t least = START_BYTES + MEMORY_MARGIN + LEAST_BYTES +
+			 limits->connections * CONFIG_CONNECTION_BYTES +
+			 limits->series * CONFIG_SERIES_BYTES + CONFIG_SCRAPE_BYTES(limits->series);
+
+	if (config->memory_limit >= least)
+		return 0;
+	snprintf(complaint->text, complaint->size,
+		 "%s: memory_limit: expected %" PRIu64
+		 " or more for this limits.connections and limits.series",
+		 complaint->file, least);
+	return -EINVAL;
+}
+
 static int parse_file(const struct complaint *complaint, json_t **ret)
 {
 	json_error_t where;
@@ -152,6 +174,8 @@ int config_load(const char *path, struct config *ret, char *error, size_t size)
 			goto out;
 		err = json_is_object(root) ? read_object(&config, "", root, &complaint) :
 					     complain(&complaint, "the file", "an object");
+		if (!err)
+			err = check_memory(&config, &complaint);
 	}
 	if (!err)
 		*ret = config;

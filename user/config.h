@@ -38,6 +38,11 @@ struct config_endpoints {
 	size_t count;
 };
 
+#define CONFIG_CONNECTION_BYTES 56 /* taken beforehand for each connection that may be */
+#define CONFIG_SERIES_BYTES 200	   /* of the tables, for each line of a scrape */
+#define CONFIG_LINE_BYTES 256	   /* of a scrape, for each line on average */
+#define CONFIG_SCRAPE_BYTES(series) ((series) * CONFIG_LINE_BYTES / 4 * 5) /* and compressed */
+
 struct config_limits {
 	uint64_t connections;	 /* tracked at once */
 	uint64_t ring_bytes;	 /* a power of two */
@@ -45,7 +50,6 @@ struct config_limits {
 	uint64_t peer_limit;	 /* peers per service */
 	uint64_t series;
 	uint64_t open_requests; /* waiting for their answer, per connection */
-	uint64_t memory_bytes;	/* bytes of streams kept until their message is whole */
 };
 
 /* One entry of watch.include or watch.exclude; all that is given must hold, something is. */
@@ -67,6 +71,7 @@ struct config {
 	enum log_level log_level;
 	struct config_endpoints endpoints;
 	struct config_buckets http, database, cache;
+	uint64_t memory_limit; /* bytes resident at most */
 	struct config_limits limits;
 	struct config_watch watch;
 };

@@ -9,10 +9,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "export/prometheus.h"
 #include "export/table.h"
 #include "loop.h"
 #include "observer.h"
+#include "privileges.h"
 #include "self_report.h"
 #include "sink/live.h"
 #include "sink/metrics.h"
@@ -49,7 +51,7 @@ static bool needs_restart(const struct config *now, const struct config *next)
 	       now->limits.connections != next->limits.connections ||
 	       now->limits.ring_bytes != next->limits.ring_bytes ||
 	       now->limits.open_requests != next->limits.open_requests ||
-	       now->limits.memory_bytes != next->limits.memory_bytes;
+	       now->memory_limit != next->memory_limit;
 }
 
 static void reread(struct daemon *daemon)
@@ -172,9 +174,15 @@ static void on_http(void *context)
 {
 	struct daemon *daemon = context;
 
-	/* A scrape shows what has happened up to now. */
-	observer_step(daemon->observer, SCRAPE_NS);
 	http_run(daemon->http);
+}
+
+/* A scrape shows what has happened up to now. */
+static void refresh(void *context)
+{
+	struct daemon *daemon = context;
+
+	observer_step(daemon->observer, SCRAPE_NS);
 }
 
 static bool healthy(void *context, char reason[HTTP_REASON_SIZE])
@@ -194,10 +202,26 @@ static void collect(void *context, struct self_writer *writer)
 	self_report_write(daemon->observer, writer);
 }
 
+static const char *listen_advice(int error)
+{
+	switch (-error) {
+	case EACCES:
+		return "; CAP_NET_BIND_SERVICE is missing: needed to listen on a port below "
+		       "net.ipv4.ip_unprivileged_port_start (1024)";
+	case EADDRINUSE:
+		return "; another program listens there";
+	case EADDRNOTAVAIL:
+		return "; no interface of this host has that address";
+	default:
+		return "";
+	}
+}
+
 static int open_endpoint(struct daemon *daemon, char *error, size_t size)
 {
 	struct http_source source = {
 		.series = metrics_series(daemon->metrics),
+		.refresh = refresh,
 		.collect = collect,
 		.healthy = healthy,
 		.context = daemon,
@@ -205,9 +229,38 @@ static int open_endpoint(struct daemon *daemon, char *error, size_t size)
 	int result = http_open(&daemon->config.listen, &source, &daemon->http);
 
 	if (result)
-		snprintf(error, size, "listen: %s: %s", daemon->config.listen.text,
-			 strerror(-result));
+		snprintf(error, size, "listen: %s: %s%s", daemon->config.listen.text,
+			 strerror(-result), listen_advice(result));
 	return result;
+}
+
+/* ---- privileges ---- */
+
+static void log_missing(void)
+{
+	uint64_t held = privileges_held();
+
+	for (const struct privilege *at = privileges; at->name; at++) {
+		if (at->loss && !privileges_suffice(held, at->capability))
+			log_info(LOGGER, "%s is missing: needed to %s; without it %s", at->name,
+				 at->purpose, at->loss);
+	}
+}
+
+/* Nothing of it is a reason not to observe. */
+static void give_up_privileges(void)
+{
+	char names[256];
+	uint64_t kept;
+	int error = privileges_reduce(&kept);
+
+	if (error)
+		log_warning(LOGGER, "not every privilege could be given up: %s", strerror(-error));
+	error = confine();
+	if (error && error != -EOPNOTSUPP)
+		log_warning(LOGGER, "system calls are not confined: %s", strerror(-error));
+	privileges_list(kept, names, sizeof(names));
+	log_info_with(LOGGER, LOG_EXTRA(LOG_TEXT("kept", names)), "privileges given up");
 }
 
 /* ---- life ---- */
@@ -272,6 +325,9 @@ static int start(struct daemon *daemon, char *error, size_t size)
 	result = open_endpoint(daemon, error, size);
 	if (result)
 		return result;
+	result = observer_start(daemon->observer, error, size);
+	if (result)
+		return result;
 	result = add_sources(daemon);
 	snprintf(error, size, "cannot start: %s", strerror(-result));
 	return result;
@@ -295,12 +351,14 @@ int daemon_run(const struct options *options, struct config *config, char *error
 	int result = start(&daemon, error, size);
 
 	if (!result) {
+		log_missing();
 		log_info_with(LOGGER,
 			      LOG_EXTRA(LOG_TEXT("backend", observer_backend(daemon.observer)),
 					LOG_TEXT("listen", daemon.config.listen.text)),
 			      "observing");
 		if (isatty(STDOUT_FILENO) && !table_open(STDOUT_FILENO, &daemon.table))
 			log_hold(true);
+		give_up_privileges();
 		result = loop_run(daemon.loop);
 		snprintf(error, size, "the event loop failed: %s", strerror(-result));
 	}

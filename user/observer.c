@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/procfs.h"
 #include "capture/watch.h"
 #include "util/clock.h"
+#include "util/memory.h"
 
 #define TICK_NS (100 * NSEC_PER_MSEC)
 #define BEHIND_NS (10 * NSEC_PER_SEC)
@@ -64,6 +66,27 @@ static bool admit(void *context, const struct event_open *open, uint32_t *ret_id
 	return true;
 }
 
+/* By the name of the program that a server runs. */
+static int serves(void *context, const struct event_open *open)
+{
+	char path[PATH_MAX];
+	const char *name;
+
+	(void)context;
+	if (procfs_started_as(open->head.tgid, path, sizeof(path)))
+		return -ENOENT;
+	name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	for (int i = 0; protocols[i]; i++) {
+		const char *const *server = protocols[i]->servers;
+
+		for (; server && *server; server++) {
+			if (strcmp(name, *server) == 0)
+				return i;
+		}
+	}
+	return -ENOENT;
+}
+
 static void release(void *context, uint32_t slot)
 {
 	struct observer *observer = context;
@@ -91,12 +114,15 @@ int observer_watch(struct observer *observer, const struct config_watch *rules)
 
 static int start(struct observer *observer, const struct config *config, char *error, size_t size)
 {
-	const struct connections_host host = { observer, admit, release };
-	int result = identities_new(PROCESSES_LIMIT, IDENTITIES_LIMIT, &observer->identities);
-
-	if (!result)
-		result = capture_open(config->backend, &config->limits, on_record, observer,
-				      &observer->capture, error, size);
+	const struct connections_host host = { observer, admit, serves, release };
+	int result = capture_open(config->backend, &config->limits, on_record, observer,
+				  &observer->capture, error, size);
+	if (!result) {
+		/* What loading took for a moment is free again. */
+		memory_limit(config->memory_limit, config->limits.series * CONFIG_SERIES_BYTES,
+			     CONFIG_SCRAPE_BYTES(config->limits.series));
+		result = identities_new(PROCESSES_LIMIT, IDENTITIES_LIMIT, &observer->identities);
+	}
 	if (!result)
 		result = connections_new(config->limits.connections,
 					 capture_slots(observer->capture), &observer->pipeline,
@@ -114,8 +140,7 @@ int observer_new(const struct config *config, struct observer **ret, char *error
 	snprintf(error, size, "cannot start: %s", strerror(ENOMEM));
 	if (!observer)
 		return result;
-	pipeline_init(&observer->pipeline, config->limits.open_requests,
-		      config->limits.memory_bytes);
+	pipeline_init(&observer->pipeline, config->limits.open_requests);
 	observer->drained = clock_now();
 	result = start(observer, config, error, size);
 	if (result)
@@ -144,6 +169,11 @@ int observer_add(struct observer *observer, struct sink *sink)
 	return outlet_add(&observer->pipeline.outlet, sink);
 }
 
+int observer_start(struct observer *observer, char *error, size_t size)
+{
+	return capture_start(observer->capture, error, size);
+}
+
 /* ---- in use ---- */
 
 int observer_fd(const struct observer *observer)
@@ -156,6 +186,7 @@ static void tick(struct observer *observer, uint64_t now)
 	struct outlet *outlet = &observer->pipeline.outlet;
 
 	observer->ticked = now;
+	memory_tick(now);
 	connections_tick(observer->connections, now);
 	for (unsigned int i = 0; i < outlet->sink_count; i++) {
 		if (outlet->sinks[i]->tick)

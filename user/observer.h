@@ -24,7 +24,7 @@ struct observer_counts {
 };
 
 /*
- * Starts observing as `config` says (not kept). -errno: `error` is one line for the user.
+ * Makes ready to observe as `config` says (not kept). -errno: `error` is one line for the user.
  * observer_free() ends it.
  */
 int observer_new(const struct config *config, struct observer **ret, char *error, size_t size);
@@ -32,6 +32,9 @@ void observer_free(struct observer *observer);
 
 /* Adds a sink, which is closed with the observer. -ENOSPC. */
 int observer_add(struct observer *observer, struct sink *sink);
+
+/* Begins, once its sinks are there. -errno: `error` is one line for the user. */
+int observer_start(struct observer *observer, char *error, size_t size);
 
 /* Takes the watch rules of another configuration. 0 or -ENOMEM: the old ones stay. */
 int observer_watch(struct observer *observer, const struct config_watch *rules);

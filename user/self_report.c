@@ -17,16 +17,22 @@ static const char *const event_kinds[] = {
 };
 
 static const char *const loss_reasons[LOSS_REASONS] = {
-	[LOSS_RING] = "ring_full",
-	[LOSS_SLOTS] = "connections",
-	[LOSS_STATE] = "socket_state",
-	[LOSS_PROCESSES] = "processes",
-	[LOSS_FAULT] = "memory_unreadable",
-	[LOSS_NO_BUFFER] = "no_buffer",
-	[LOSS_COMPAT] = "compat_call",
-	[LOSS_LONG] = "long_call",
-	[LOSS_LIMIT] = "prefix",
+	[LOSS_RING] = "ring_full",	    [LOSS_SLOTS] = "connections",
+	[LOSS_STATE] = "socket_state",	    [LOSS_PROCESSES] = "processes",
+	[LOSS_FAULT] = "memory_unreadable", [LOSS_NO_BUFFER] = "no_buffer",
+	[LOSS_IO_URING] = "io_uring",	    [LOSS_COMPAT] = "compat_call",
+	[LOSS_LONG] = "long_call",	    [LOSS_LIMIT] = "prefix",
 };
+
+/* Connections that nothing could be parsed of. */
+static uint64_t states_refused(const struct pipeline *pipeline)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; protocols[i]; i++)
+		sum += pipeline->states[i].refused;
+	return sum;
+}
 
 /* Every way to lose, with its count. Returns how many there are. */
 static size_t gather(const struct observer *observer, struct loss ret[LOSSES_MOST])
@@ -41,7 +47,8 @@ static size_t gather(const struct observer *observer, struct loss ret[LOSSES_MOS
 	for (int i = LOSS_COUNTED; i < LOSS_REASONS; i++)
 		ret[n++] = (struct loss){ loss_reasons[i], pipeline->losses[i] };
 	ret[n++] = (struct loss){ "malformed", counts.connections.events[0] };
-	ret[n++] = (struct loss){ "connection_memory", counts.connections.refused };
+	ret[n++] = (struct loss){ "connection_memory",
+				  counts.connections.refused + states_refused(pipeline) };
 	ret[n++] = (struct loss){ "stream_memory",
 				  pipeline->memory.refused + pipeline->memory.blocks.refused };
 	ret[n++] = (struct loss){ "open_requests", pipeline->outlet.refused };

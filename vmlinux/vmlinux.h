@@ -147,11 +147,13 @@ struct sock_common {
 };
 
 struct inode {
+	unsigned short i_mode;
 	unsigned long i_ino;
 };
 
 struct file {
 	struct inode *f_inode;
+	void *private_data;
 };
 
 struct socket {
@@ -175,8 +177,15 @@ struct inet_connection_sock {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
-	__u32 copied_seq, write_seq, rcv_nxt, snd_nxt;
+	__u32 copied_seq, write_seq, rcv_nxt, snd_nxt, snd_una, lsndtime;
+	__u64 bytes_received, bytes_sent, bytes_acked;
 	__u64 tcp_wstamp_ns, tcp_clock_cache;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
 };
 
 struct unix_address {

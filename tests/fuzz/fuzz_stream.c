@@ -9,7 +9,7 @@
  * Chunks are lost, late, early, twice, overlapping with other bytes, without their end; positions
  * are huge; time passes, memory is short, and the end comes at any moment. What must hold, besides
  * what is in witness.h: bytes that were missing where the conversation had to see them are counted
- * as a gap, and what waited for an answer is then counted as unpaired, no more and no less.
+ * as a gap, and what waited for its first answer is then counted as unpaired, no more, no less.
  */
 #include "event.h"
 #include "witness.h"
@@ -71,6 +71,16 @@ static bool blocked(const struct conversation *c, unsigned int direction)
 	       flow->ahead->chunk.position > flow->parsed;
 }
 
+/* Requests that no exchange was reported for. */
+static uint32_t uncounted(const struct queue *queue)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < queue->count; i++)
+		count += !queue->ring[(queue->head + i) & (queue->capacity - 1)].counted;
+	return count;
+}
+
 /* Bytes move that nobody saw. */
 static void feed_hole(struct stream *stream, unsigned int direction, size_t size)
 {
@@ -80,7 +90,7 @@ static void feed_hole(struct stream *stream, unsigned int direction, size_t size
 	uint64_t position = stream->position[direction];
 	uint64_t gaps = witness_gaps(witness);
 	uint64_t unpaired = witness->pipeline.outlet.unpaired;
-	uint32_t waiting = c->pair.waiting.count + c->pair.deferred.count;
+	uint32_t waiting = uncounted(&c->pair.waiting) + uncounted(&c->pair.deferred);
 	bool seen = needs_all(c) && flow->started && !flow->ahead && position == flow->next &&
 		    flow->parsed < position + size;
 	bool skips = flow->parsed > flow->next;
@@ -230,8 +240,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memset(&stream, 0, sizeof(stream));
 	witness_open(&stream.witness, midway && options & OPTION_SIDELESS ? 0 : side, midway,
-		     options & OPTION_FEW ? 3 : 1024, options & OPTION_POOR ? 32768 : 8 << 20,
-		     &log);
+		     options & OPTION_FEW ? 3 : 1024, options & OPTION_POOR ? 32768 : 0, &log);
 	if (midway)
 		stream.position[0] = stream.position[1] = MIDWAY_START;
 	while (last - data >= STEP_HEAD) {

@@ -65,8 +65,7 @@ static void oracle_open(struct oracle_run *run, const uint8_t *data, bool midway
 	memset(run, 0, sizeof(*run));
 	run->split = split;
 	run->seed = data[1] << 8 | data[2];
-	witness_open(&run->witness, data[0] & 1 ? SIDE_SERVER : SIDE_CLIENT, midway, 1024, 8 << 20,
-		     log);
+	witness_open(&run->witness, data[0] & 1 ? SIDE_SERVER : SIDE_CLIENT, midway, 1024, 0, log);
 }
 
 static size_t oracle_random(struct oracle_run *run, size_t below)

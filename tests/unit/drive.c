@@ -81,10 +81,12 @@ void drive_open(struct drive *drive, enum side side, bool midway, enum drive_spl
 				     .exchange = on_exchange,
 				     .connection = on_connection,
 				     .close = on_close };
-	pipeline_init(&drive->pipeline, 65536, 64 << 20);
+	pipeline_init(&drive->pipeline, 65536);
 	outlet_add(&drive->pipeline.outlet, &drive->sink);
-	conversation_open(&drive->conversation, &connection, midway);
+	conversation_open(&drive->conversation, &connection,
+			  midway ? BEGINNING_QUIET : BEGINNING_SEEN, 0);
 	drive->conversation.connection.side = side;
+	drive->vouched = midway;
 }
 
 static unsigned int direction(const struct drive *drive, enum lane lane)
@@ -109,6 +111,10 @@ static void feed(struct drive *drive, enum lane lane, const uint8_t *data, size_
 
 	drive->position[to] += moved;
 	conversation_feed(&drive->conversation, &drive->pipeline, to, &chunk);
+	if (drive->vouched) {
+		drive->conversation.pair.muted = false;
+		drive->conversation.doubt = 0;
+	}
 	free(copy);
 }
 

@@ -29,6 +29,7 @@ struct drive {
 	uint64_t clock;	      /* ns; each chunk takes 1000 */
 	uint64_t position[2]; /* by direction */
 	bool sessions;	      /* also log session changes */
+	bool vouched;	      /* midway: the answer seen next belongs to the request seen first */
 	char log[1 << 18];
 	size_t log_size;
 	unsigned int exchanges;

@@ -90,7 +90,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config.limits.peer_limit, 100);
 	assert_int_equal(config.limits.series, 20000);
 	assert_int_equal(config.limits.open_requests, 65536);
-	assert_int_equal(config.limits.memory_bytes, 64 << 20);
+	assert_int_equal(config.memory_limit, 64 << 20);
 	assert_int_equal(config.watch.count, 0);
 	config_free(&config);
 }
@@ -202,8 +202,7 @@ static void test_refused_numbers(void **state)
 					     "\"endpoint_limit\": 0",
 					     "\"peer_limit\": true",
 					     "\"series\": 99",
-					     "\"open_requests\": 1",
-					     "\"memory_bytes\": 1" };
+					     "\"open_requests\": 1" };
 	char text[128], key[64];
 	size_t i;
 
@@ -214,6 +213,27 @@ static void test_refused_numbers(void **state)
 			 (int)strcspn(wrong[i] + 1, "\""), wrong[i] + 1);
 		refuse(text, key);
 	}
+}
+
+/* What the limits make large has to fit into memory_limit. */
+static void test_memory(void **state)
+{
+	struct config config;
+
+	(void)state;
+	refuse("{\"memory_limit\": 33554431}", ": memory_limit: expected an integer from 33554432");
+	refuse("{\"memory_limit\": \"64M\"}", ": memory_limit: expected an integer");
+	refuse("{\"limits\": {\"connections\": 1000000}}",
+	       ": memory_limit: expected 87371520 or more for this limits.connections and");
+	refuse("{\"limits\": {\"series\": 1000000}}", ": memory_limit: expected 54280");
+	assert_int_equal(
+		load("{\"memory_limit\": 87371520, \"limits\": {\"connections\": 1000000}}",
+		     &config),
+		0);
+	assert_int_equal(config.memory_limit, 87371520);
+	config_free(&config);
+	assert_int_equal(load("{\"memory_limit\": 33554432}", &config), 0);
+	config_free(&config);
 }
 
 static void test_refused_lists(void **state)
@@ -328,8 +348,9 @@ int main(void)
 		cmocka_unit_test(test_defaults),       cmocka_unit_test(test_full),
 		cmocka_unit_test(test_refused_file),   cmocka_unit_test(test_refused_keys),
 		cmocka_unit_test(test_refused_listen), cmocka_unit_test(test_refused_numbers),
-		cmocka_unit_test(test_refused_lists),  cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_refused_flags),  cmocka_unit_test(test_description),
+		cmocka_unit_test(test_memory),	       cmocka_unit_test(test_refused_lists),
+		cmocka_unit_test(test_flags),	       cmocka_unit_test(test_refused_flags),
+		cmocka_unit_test(test_description),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

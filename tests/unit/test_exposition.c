@@ -72,7 +72,7 @@ static void test_numbers(void **state)
 	text_put(&text, "", 1);
 	assert_string_equal(text.data, "0.0 1.5 0.000000001 10 -9223372036854775808 "
 				       "18446744073709551615 1764037322.25 -3");
-	free(text.data);
+	text_free(&text);
 }
 
 static void test_encodings(void **state)
@@ -113,8 +113,8 @@ static void test_gzip(void **state)
 		assert_int_equal(stream.avail_in, 0);
 		assert_memory_equal(back, in.data, sizes[i]);
 		inflateEnd(&stream);
-		free(in.data);
-		free(out.data);
+		text_free(&in);
+		text_free(&out);
 	}
 }
 
@@ -192,7 +192,7 @@ static void test_promtool(void **state)
 		exposition_write(&scrape, EXPOSITION_TEXT, metrics_series(metrics), collect, NULL),
 		0);
 	check(&scrape);
-	free(scrape.data);
+	text_free(&scrape);
 	metrics_free(metrics);
 	identities_free(identities);
 	config_free(&config);

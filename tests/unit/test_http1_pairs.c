@@ -241,6 +241,8 @@ static void test_gap(void **state)
 	drive_lose(&drive, LANE_RESPONSE, 10);
 	drive_response(&drive, " OK\r\nContent-Length: 5\r\n\r\nabcde");
 	drive_wait(&drive, 500);
+	drive_request(&drive, "GET /trial HTTP/1.1\r\n\r\n");
+	drive_response(&drive, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde");
 	drive_request(&drive, "GET /b HTTP/1.1\r\n\r\n");
 	drive_response(&drive, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde");
 	assert_string_equal(drive_close(&drive), "GET ok 200 /b\n");

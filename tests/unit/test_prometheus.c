@@ -431,7 +431,7 @@ static void test_scrape_time(void **state)
 		"%llu us (%zu bytes)\n",
 		(unsigned long long)write / 1000, (unsigned long long)plain / 1000, plain_size,
 		(unsigned long long)packed / 1000, answer_size);
-	free(text.data);
+	text_free(&text);
 	assert_true(plain < 50 * NSEC_PER_MSEC && packed < 50 * NSEC_PER_MSEC);
 }
 

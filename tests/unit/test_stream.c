@@ -54,7 +54,7 @@ static void test_flow_order(void **state)
 	struct ahead *ahead;
 
 	(void)state;
-	flow_memory_init(&memory, 1 << 20);
+	flow_memory_init(&memory);
 	assert_int_equal(take(&flow, 0, "abc", 3), FLOW_TAKEN);
 	assert_int_equal(take(&flow, 6, "ghi", 3), FLOW_NOTHING); /* put aside */
 	assert_null(flow_ahead_pop(&flow, false));
@@ -81,7 +81,7 @@ static void test_flow_patience(void **state)
 	struct flow flow = { .started = true };
 
 	(void)state;
-	flow_memory_init(&memory, 1 << 20);
+	flow_memory_init(&memory);
 	assert_int_equal(take(&flow, 20, "uvw", 3), FLOW_NOTHING);
 	assert_int_equal(take(&flow, 10, "klm", 3), FLOW_NOTHING);
 	assert_int_equal(flow.ahead_since, 21);
@@ -100,7 +100,7 @@ static void test_flow_skip(void **state)
 	struct flow flow = { .started = true };
 
 	(void)state;
-	flow_memory_init(&memory, 1 << 20);
+	flow_memory_init(&memory);
 	assert_int_equal(take(&flow, 0, "ab", 2), FLOW_TAKEN);
 	flow_consume(&flow, 10);			     /* eight of them are still to come */
 	assert_int_equal(take(&flow, 2, "", 4), FLOW_TAKEN); /* moved, not captured */
@@ -118,7 +118,7 @@ static void test_flow_hole(void **state)
 	struct chunk chunk = { .position = 0, .moved = 5, .bytes = BYTES("ab") };
 
 	(void)state;
-	flow_memory_init(&memory, 1 << 20);
+	flow_memory_init(&memory);
 	assert_int_equal(flow_take(&flow, &memory, &chunk, true), FLOW_TAKEN);
 	assert_false(flow_end(&flow, 5));
 	flow_consume(&flow, 2);
@@ -132,7 +132,7 @@ static void test_flow_limit(void **state)
 	char text[101] = "";
 
 	(void)state;
-	flow_memory_init(&memory, 4096);
+	flow_memory_init(&memory);
 	memset(text, 'x', 100);
 	for (int i = 0; i < FLOW_AHEAD; i++)
 		assert_int_equal(take(&flow, 1000 + i * 100, text, 100), FLOW_NOTHING);
@@ -285,7 +285,8 @@ static void test_gaps(void **state)
 			drive_wait(&drive, 400);
 		}
 		assert_int_equal(gaps(), 1);
-		assert_in_range(drive.exchanges, 8, 10);
+		/* The one with the gap, and then one on trial. */
+		assert_in_range(drive.exchanges, 7, 9);
 		drive_close(&drive);
 	}
 }
@@ -324,6 +325,7 @@ static void test_open_requests(void **state)
 	assert_int_equal(drive.exchanges, 0);
 	assert_int_equal(drive.pipeline.outlet.refused, 1);
 	assert_int_equal(drive.pipeline.outlet.unpaired, 4);
+	statement("ROLLBACK");
 	statement("COMMIT");
 	assert_string_equal(drive_close(&drive), "COMMIT ok 0 -\n");
 }

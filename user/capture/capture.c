@@ -13,10 +13,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "capture/preempt.h"
 #include "capture/ring.h"
 #include "log.h"
 #include "onlooker.skel.h"
+#include "privileges.h"
 #include "util/clock.h"
+
+#define ITERATOR_READS 64 /* connections found between two looks at the ring */
 
 struct capture {
 	struct onlooker_bpf *skeleton;
@@ -77,6 +81,21 @@ static void choose_fexit(struct onlooker_bpf *skeleton, const struct btf *btf)
 	}
 }
 
+/* Where programs can be preempted: holds that off, and adds the second ones (bpf/hold.h). */
+static int choose_preempt(struct onlooker_bpf *skeleton, const struct btf *btf, bool tracepoint)
+{
+	bool matters = preempt_matters(btf, tracepoint);
+
+	skeleton->rodata->preemptible = matters;
+	if (!matters) {
+		bpf_map__set_max_entries(skeleton->maps.handled, 1);
+		return 0;
+	}
+	bpf_program__set_autoload(skeleton->progs.again_send, has_tracepoint(btf));
+	bpf_program__set_autoload(skeleton->progs.again_recv, has_tracepoint(btf));
+	return preempt_prepare(skeleton->obj, btf);
+}
+
 /* Tracing programs may use socket storage since 5.11 (8e4597c627fb), like the typed helper below.
  */
 static bool has_socket_storage(const struct btf *btf)
@@ -118,8 +137,8 @@ static void configure(struct onlooker_bpf *skeleton, const struct btf *btf,
 	bpf_map__set_max_entries(skeleton->maps.ring, limits->ring_bytes);
 	bpf_map__set_max_entries(skeleton->maps.slots, limits->connections);
 	bpf_map__set_max_entries(skeleton->maps.free_slots, limits->connections);
-	if (!storage)
-		bpf_map__set_max_entries(skeleton->maps.by_address, limits->connections);
+	if (!storage) /* sockets that are not watched have a state, too */
+		bpf_map__set_max_entries(skeleton->maps.by_address, 2 * limits->connections);
 }
 
 static int share(struct capture *capture, const struct config_limits *limits)
@@ -161,12 +180,17 @@ static int load(struct capture *capture, enum config_backend backend, const stru
 	capture->skeleton = onlooker_bpf__open();
 	if (!capture->skeleton)
 		return -errno;
+	bpf_program__set_autoload(capture->skeleton->progs.open_sockets, true);
+	bpf_program__set_autoattach(capture->skeleton->progs.open_sockets, false);
 	if (tracepoint)
 		choose_tracepoint(capture->skeleton);
 	else
 		choose_fexit(capture->skeleton, btf);
 	capture->backend = tracepoint ? "tracepoint" : "fexit";
 	configure(capture->skeleton, btf, limits);
+	error = choose_preempt(capture->skeleton, btf, tracepoint);
+	if (error)
+		return error;
 	*ret_step = "load the programs";
 	error = onlooker_bpf__load(capture->skeleton);
 	if (error)
@@ -175,12 +199,8 @@ static int load(struct capture *capture, enum config_backend backend, const stru
 	error = share(capture, limits);
 	if (error)
 		return error;
-	error = ring_open(bpf_map__fd(capture->skeleton->maps.ring), limits->ring_bytes, on_record,
-			  capture, &capture->ring);
-	if (error)
-		return error;
-	*ret_step = "attach the programs";
-	return onlooker_bpf__attach(capture->skeleton);
+	return ring_open(bpf_map__fd(capture->skeleton->maps.ring), limits->ring_bytes, on_record,
+			 capture, &capture->ring);
 }
 
 /* What libbpf says is for whoever looks into a failure: the error line names the step already. */
@@ -195,18 +215,28 @@ static int print_debug(enum libbpf_print_level level, const char *format, va_lis
 	return 0;
 }
 
-static const char *advice(int error)
+/* Writes the one line for the user. */
+static void tell(int result, const char *step, char *error, size_t size)
 {
-	switch (-error) {
+	char why[512] = "`onlooker check` tells what this kernel allows";
+
+	switch (-result) {
 	case EPERM:
 	case EACCES:
-		return "run as root or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; "
-		       "`onlooker check` tells what is missing";
+	case ENOSYS:
+		privileges_explain(why, sizeof(why));
+		break;
 	case ENOMEM:
-		return "lower limits.ring_bytes or limits.connections";
-	default:
-		return "`onlooker check` tells what this kernel allows";
+		snprintf(why, sizeof(why), "lower limits.ring_bytes or limits.connections");
+		break;
+	case ESRCH: /* libbpf's, for no types at any of their places */
+		snprintf(error, size,
+			 "cannot %s: /sys/kernel/btf/vmlinux is not there; needed is a kernel with "
+			 "CONFIG_DEBUG_INFO_BTF, and /sys mounted",
+			 step);
+		return;
 	}
+	snprintf(error, size, "cannot %s: %s; %s", step, strerror(-result), why);
 }
 
 int capture_open(enum config_backend backend, const struct config_limits *limits,
@@ -237,8 +267,77 @@ out:
 	btf__free(btf);
 	if (result) {
 		capture_close(capture);
-		snprintf(error, size, "cannot %s: %s; %s", step, strerror(-result), advice(result));
+		tell(result, step, error, size);
 	}
+	return result;
+}
+
+/* ---- starting ---- */
+
+/* Runs the iterator once; what it finds is read from the ring as it goes. */
+static int iterate(struct capture *capture, const struct bpf_link *link)
+{
+	int fd = bpf_iter_create(bpf_link__fd(link));
+	char found[ITERATOR_READS];
+	int result = fd < 0 ? -errno : 0;
+
+	while (!result) {
+		ssize_t n = read(fd, found, sizeof(found));
+
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			result = -errno;
+		while (capture_consume(capture, NSEC_PER_SEC))
+			;
+		if (n == 0)
+			break;
+	}
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+/* The iterator's passes: enum finding. */
+static int find_open(struct capture *capture, unsigned int from, unsigned int to)
+{
+	struct bpf_link *link =
+		bpf_program__attach_iter(capture->skeleton->progs.open_sockets, NULL);
+	int result = 0;
+
+	if (!link)
+		return -errno;
+	for (; !result && from <= to; from++) {
+		capture->skeleton->bss->finding = from;
+		result = iterate(capture, link);
+	}
+	bpf_link__destroy(link);
+	return result;
+}
+
+int capture_start(struct capture *capture, char *error, size_t size)
+{
+	struct onlooker_bpf *skeleton = capture->skeleton;
+	const char *step = "attach the programs";
+	int result = 0;
+
+	/* Ends are told of before what is open is looked for, so that none is missed. */
+	skeleton->links.socket_state = bpf_program__attach(skeleton->progs.socket_state);
+	if (!skeleton->links.socket_state)
+		result = -errno;
+	if (!result) {
+		step = "look for open connections";
+		result = find_open(capture, FINDING_LISTENERS, FINDING_CONNECTIONS);
+	}
+	if (!result) {
+		step = "attach the programs";
+		result = onlooker_bpf__attach(skeleton);
+	}
+	if (!result) {
+		step = "look for open connections";
+		result = find_open(capture, FINDING_YOUNG, FINDING_YOUNG);
+		skeleton->bss->all_found = true;
+	}
+	if (result)
+		tell(result, step, error, size);
 	return result;
 }
 
@@ -320,13 +419,30 @@ static uint64_t missed(const struct bpf_program *program)
 	return info.recursion_misses;
 }
 
+/*
+ * Whether a run that it misses loses something: not where a second program at the same hook stands
+ * in (a state's first is busy only while a segment interrupts it, which then finds the second
+ * free), and not the time at which data was ready.
+ */
+static bool loses(const struct bpf_program *program)
+{
+	const char *name = bpf_program__name(program);
+
+	return strncmp(name, "again_", 6) != 0 && strcmp(name, "socket_state") != 0 &&
+	       strcmp(name, "tracepoint_ready") != 0;
+}
+
 void capture_losses(const struct capture *capture, uint64_t ret[CAPTURE_LOSSES])
 {
+	uint64_t runs = 0, rescued = capture->skeleton->bss->rescued;
 	struct bpf_program *program;
 
 	for (int i = 0; i < LOSS_COUNTED; i++)
 		ret[i] = capture->skeleton->bss->losses[i];
-	ret[CAPTURE_LOSS_RECURSION] = 0;
-	bpf_object__for_each_program(program, capture->skeleton->obj) ret[CAPTURE_LOSS_RECURSION] +=
-		missed(program);
+	bpf_object__for_each_program(program, capture->skeleton->obj)
+	{
+		if (loses(program))
+			runs += missed(program);
+	}
+	ret[CAPTURE_LOSS_RECURSION] = runs > rescued ? runs - rescued : 0;
 }

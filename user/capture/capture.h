@@ -24,14 +24,20 @@ enum capture_loss {
 };
 
 /*
- * Loads and attaches with the backend asked for (BACKEND_AUTO: the best this kernel has) and
- * `limits`. Nothing is watched before capture_watch(). -errno: `error` says in one line what failed
- * and what would help; nothing stays attached. capture_close() ends it.
+ * Loads the backend asked for (BACKEND_AUTO: the best this kernel has) with `limits`. Nothing is
+ * attached before capture_start(). -errno: `error` says in one line what failed and what would
+ * help. capture_close() ends it.
  */
 int capture_open(enum config_backend backend, const struct config_limits *limits,
 		 capture_handler handler, void *context, struct capture **ret, char *error,
 		 size_t size);
 void capture_close(struct capture *capture);
+
+/*
+ * Attaches, after capture_watch(), and tells first of the connections that are open already: the
+ * handler is called. -errno and `error` as above; nothing stays attached after capture_close().
+ */
+int capture_start(struct capture *capture, char *error, size_t size);
 
 /* "tracepoint" or "fexit". */
 const char *capture_backend(const struct capture *capture);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "capture/service.h"
+#include "util/arena.h"
 
 #define NONE UINT32_MAX
 
@@ -30,6 +31,7 @@ struct identities {
 	size_t entry_mask;
 	uint32_t newest, oldest;
 
+	struct arena arena; /* of the labels */
 	struct set *sets;
 	size_t set_count, set_limit;
 	uint32_t *set_heads;
@@ -89,7 +91,8 @@ static bool equal_labels(const struct identity *a, const struct identity *b)
 }
 
 /* The four texts in one piece of memory, whose beginning is `service`. */
-static int copy_labels(const struct identity *labels, struct identity *ret)
+static int copy_labels(struct arena *arena, enum memory_use use, const struct identity *labels,
+		       struct identity *ret)
 {
 	const char *const from[] = { labels->service, labels->namespace, labels->pod,
 				     labels->container };
@@ -100,7 +103,7 @@ static int copy_labels(const struct identity *labels, struct identity *ret)
 
 	for (i = 0; i < 4; i++)
 		size += strlen(from[i]) + 1;
-	room = malloc(size);
+	room = arena_take(arena, use, size);
 	if (!room)
 		return -ENOMEM;
 	for (i = 0; i < 4; i++) {
@@ -111,7 +114,8 @@ static int copy_labels(const struct identity *labels, struct identity *ret)
 }
 
 /* The number of a set, newly given where it has none; IDENTITY_OTHER when there is no room. */
-static uint32_t intern(struct identities *identities, const struct identity *labels)
+static uint32_t intern(struct identities *identities, enum memory_use use,
+		       const struct identity *labels)
 {
 	uint32_t *head = &identities->set_heads[hash_labels(labels) & identities->set_mask];
 	uint32_t i;
@@ -120,7 +124,8 @@ static uint32_t intern(struct identities *identities, const struct identity *lab
 		if (equal_labels(&identities->sets[i].labels, labels))
 			return i;
 	if (identities->set_count == identities->set_limit ||
-	    copy_labels(labels, &identities->sets[identities->set_count].labels)) {
+	    copy_labels(&identities->arena, use, labels,
+			&identities->sets[identities->set_count].labels)) {
 		identities->refused++;
 		return IDENTITY_OTHER;
 	}
@@ -220,7 +225,7 @@ static uint32_t resolve(struct identities *identities, struct identity_process *
 	memcpy(process->container_id, owner.container, sizeof(process->container_id));
 	memcpy(process->pod_uid, owner.pod, sizeof(process->pod_uid));
 	labels.service = service;
-	return intern(identities, &labels);
+	return intern(identities, MEMORY_TABLES, &labels);
 }
 
 uint32_t identity_resolve(struct identities *identities, uint32_t tgid, uint64_t process,
@@ -278,13 +283,15 @@ int identities_new(size_t processes, size_t sets, struct identities **ret)
 	identities->newest = identities->oldest = NONE;
 	identities->entry_limit = processes;
 	identities->set_limit = sets;
-	identities->entries = calloc(processes, sizeof(*identities->entries));
-	identities->sets = calloc(sets, sizeof(*identities->sets));
+	identities->entries =
+		memory_take_zeroed(MEMORY_FIXED, processes * sizeof(*identities->entries));
+	identities->sets = memory_take_zeroed(MEMORY_FIXED, sets * sizeof(*identities->sets));
 	if (!identities->entries || !identities->sets || service_reader_new(&identities->reader) ||
 	    new_heads(processes, &identities->entry_heads, &identities->entry_mask) ||
 	    new_heads(sets, &identities->set_heads, &identities->set_mask) ||
-	    intern(identities, &none) != IDENTITY_NONE ||
-	    intern(identities, &other) != IDENTITY_OTHER || identities->set_count != 2) {
+	    intern(identities, MEMORY_FIXED, &none) != IDENTITY_NONE ||
+	    intern(identities, MEMORY_FIXED, &other) != IDENTITY_OTHER ||
+	    identities->set_count != 2) {
 		identities_free(identities);
 		return -ENOMEM;
 	}
@@ -294,16 +301,15 @@ int identities_new(size_t processes, size_t sets, struct identities **ret)
 
 void identities_free(struct identities *identities)
 {
-	size_t i;
-
 	if (!identities)
 		return;
-	for (i = 0; i < identities->set_count; i++)
-		free((char *)identities->sets[i].labels.service);
+	arena_free(&identities->arena);
 	service_reader_free(identities->reader);
-	free(identities->sets);
+	memory_give(MEMORY_FIXED, identities->sets,
+		    identities->set_limit * sizeof(*identities->sets));
 	free(identities->set_heads);
-	free(identities->entries);
+	memory_give(MEMORY_FIXED, identities->entries,
+		    identities->entry_limit * sizeof(*identities->entries));
 	free(identities->entry_heads);
 	free(identities);
 }

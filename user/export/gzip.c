@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <zlib.h>
 
 #define WINDOW_BITS (15 + 16) /* zlib.h: 16 more asks for the header of gzip */
@@ -45,7 +44,7 @@ int gzip_pack(const struct text *in, struct text *ret)
 	packed = pack(&stream, in, &out);
 	deflateEnd(&stream);
 	if (!packed) {
-		free(out.data);
+		text_free(&out);
 		return -ENOMEM;
 	}
 	*ret = out;

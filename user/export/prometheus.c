@@ -3,28 +3,65 @@
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "export/accept.h"
+#include "export/clients.h"
 #include "export/scrape.h"
 #include "util/clock.h"
 #include "util/utf8.h"
 
-#define CONNECTIONS_LIMIT 64
-#define CONNECTION_MEMORY ((size_t)16 * 1024)
+#define CONNECTION_MEMORY ((size_t)8 * 1024) /* bounds the head of a request, too */
 #define IDLE_SECONDS 8U /* no usual scrape interval, so that no scrape meets the end */
 #define RUN_NS (2 * NSEC_PER_MSEC)
+#define UNREAD_MS \
+	30000U /* of a reader who takes nothing, when the connection is not ours any more */
 
 struct http {
 	struct MHD_Daemon *daemon;
 	struct http_source source;
 	struct scrapes scrapes;
+	struct clients clients;
 	int timer; /* when the daemon is due though no socket is ready */
 	int fd;	   /* an epoll set of the daemon's own one and the timer */
 };
+
+/* ---- clients ---- */
+
+static struct client *client_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **client,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct http *http = context;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		*client = clients_add(&http->clients, info->connect_fd, clock_now());
+	else
+		clients_remove(&http->clients, *client, clock_now());
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **state,
+			 enum MHD_RequestTerminationCode code)
+{
+	(void)context;
+	(void)state;
+	(void)code;
+	clients_done(client_of(connection), clock_now());
+}
 
 /* ---- answers ---- */
 
@@ -119,7 +156,7 @@ static enum MHD_Result answer_health(struct http *http, struct MHD_Connection *c
 	}
 	text_put(&text, "}\n", 3);
 	response = text.failed ? NULL : copy_text(text.data);
-	free(text.data);
+	text_free(&text);
 	return answer(connection, healthy ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, response,
 		      headers);
 }
@@ -144,6 +181,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 		*upload_size = 0;
 		return MHD_YES;
 	}
+	clients_answer(client_of(connection), clock_now());
 	if (!metrics && !health)
 		return answer_text(connection, MHD_HTTP_NOT_FOUND, "not found\n", NULL);
 	if (!reads)
@@ -159,11 +197,13 @@ static int open_listener(const struct config_listen *config)
 {
 	const struct sockaddr *address = (const struct sockaddr *)&config->address;
 	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	unsigned int unread = UNREAD_MS;
 	int on = 1, err = 0;
 
 	if (fd < 0)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unread, sizeof(unread)) ||
 	    bind(fd, address, config->size) || listen(fd, SOMAXCONN))
 		err = -errno;
 	if (err) {
@@ -211,14 +251,16 @@ int http_open(const struct config_listen *config, const struct http_source *sour
 	}
 	http->source = *source;
 	http->scrapes = (struct scrapes){ .series = source->series,
+					  .refresh = source->refresh,
 					  .collect = source->collect,
 					  .context = source->context };
 	http->fd = http->timer = -1;
 	http->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL, 0, NULL, NULL, handle, http, MHD_OPTION_LISTEN_SOCKET, listener,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_LIMIT,
-		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		CONNECTION_MEMORY, MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CLIENTS_PLACES,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, http, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_END);
 	if (!http->daemon)
 		close(listener);
 	err = http->daemon ? open_fds(http) : -ENOMEM;
@@ -249,37 +291,39 @@ int http_fd(const struct http *http)
 	return http->fd;
 }
 
-/* Milliseconds until the daemon is due, 0 for now; false: it waits for its sockets only. */
-static bool find_due(const struct http *http, uint64_t *ret_ms)
+/* Nanoseconds until the daemon is due, 0 for now; UINT64_MAX: it waits for its sockets only. */
+static uint64_t find_due(const struct http *http)
 {
 	MHD_UNSIGNED_LONG_LONG timeout;
 
 	if (MHD_get_timeout(http->daemon, &timeout) != MHD_YES)
-		return false;
-	*ret_ms = timeout;
-	return true;
+		return UINT64_MAX;
+	return timeout * NSEC_PER_MSEC;
 }
 
 /* Setting the timer also takes back that it was readable. All zero disarms it. */
-static void set_timer(struct http *http)
+static void set_timer(struct http *http, uint64_t now, uint64_t next)
 {
 	struct itimerspec spec = { 0 };
-	uint64_t ms;
+	uint64_t due = find_due(http);
 
-	if (find_due(http, &ms)) {
-		spec.it_value.tv_sec = (time_t)(ms / 1000);
-		spec.it_value.tv_nsec = (long)(ms % 1000 * NSEC_PER_MSEC) + 1;
+	if (next != UINT64_MAX && next - now < due)
+		due = next - now;
+	if (due != UINT64_MAX) {
+		spec.it_value.tv_sec = (time_t)(due / NSEC_PER_SEC);
+		spec.it_value.tv_nsec = (long)(due % NSEC_PER_SEC) | 1;
 	}
 	timerfd_settime(http->timer, 0, &spec, NULL);
 }
 
 void http_run(struct http *http)
 {
-	uint64_t end = clock_now() + RUN_NS, ms;
+	uint64_t now = clock_now(), end = now + RUN_NS, next;
 
+	next = clients_expire(&http->clients, now);
 	do
 		MHD_run(http->daemon);
-	while (find_due(http, &ms) && ms == 0 && clock_now() < end);
+	while (find_due(http) == 0 && clock_now() < end);
 	scrapes_forget(&http->scrapes);
-	set_timer(http);
+	set_timer(http, now, next);
 }

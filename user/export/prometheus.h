@@ -17,6 +17,7 @@
 /* What is served. Functions are called on the loop's thread, from within http_run(). */
 struct http_source {
 	const struct series_set *series; /* outlives the endpoint */
+	void (*refresh)(void *context);	 /* before a scrape is written; NULL: nothing to do */
 	self_collect collect;		 /* NULL: nothing */
 	/* Whether all is well; else why not, as a text. NULL: always. */
 	bool (*healthy)(void *context, char reason[HTTP_REASON_SIZE]);

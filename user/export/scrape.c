@@ -10,13 +10,13 @@
 #define SCRAPES_LIMIT 8		    /* being read at once */
 #define READ_NS (30 * NSEC_PER_SEC) /* in which one has to be read */
 #define BLOCK_SIZE ((size_t)64 * 1024)
+#define HEADS_SIZE ((size_t)32 * 1024) /* of metrics, and what is said of ourselves */
 
 /* Newest first in a list. */
 struct scrape {
 	struct scrapes *scrapes;
 	struct scrape *next;
-	char *data; /* NULL: its reader was too slow */
-	size_t size;
+	struct text text; /* without data: its reader was too slow */
 	uint64_t deadline;
 };
 
@@ -24,13 +24,13 @@ static ssize_t scrape_read(void *context, uint64_t position, char *ret, size_t s
 {
 	const struct scrape *scrape = context;
 
-	if (!scrape->data || clock_now() > scrape->deadline)
+	if (!scrape->text.data || clock_now() > scrape->deadline)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
-	if (position >= scrape->size)
+	if (position >= scrape->text.size)
 		return MHD_CONTENT_READER_END_OF_STREAM;
-	if (size > scrape->size - position)
-		size = scrape->size - position;
-	memcpy(ret, scrape->data + position, size);
+	if (size > scrape->text.size - position)
+		size = scrape->text.size - position;
+	memcpy(ret, scrape->text.data + position, size);
 	return (ssize_t)size;
 }
 
@@ -42,7 +42,7 @@ static void scrape_free(void *context)
 		link = &(*link)->next;
 	if (*link)
 		*link = scrape->next;
-	free(scrape->data);
+	text_free(&scrape->text);
 	free(scrape);
 }
 
@@ -54,8 +54,7 @@ static void scrapes_trim(struct scrapes *scrapes)
 	for (struct scrape *scrape = scrapes->newest; scrape; scrape = scrape->next) {
 		if (++count <= SCRAPES_LIMIT)
 			continue;
-		free(scrape->data);
-		scrape->data = NULL;
+		text_free(&scrape->text);
 	}
 }
 
@@ -65,17 +64,29 @@ static int write_text(struct scrapes *scrapes, enum exposition format, bool gzip
 	struct text plain = { 0 };
 	int err;
 
-	text_reserve(&plain, scrapes->last_size + scrapes->last_size / 8 + 1);
+	text_reserve(&plain, series_bytes(scrapes->series) + HEADS_SIZE);
 	err = exposition_write(&plain, format, scrapes->series, scrapes->collect, scrapes->context);
-	scrapes->last_size = plain.size;
 	if (!err && !gzip) {
 		*ret = plain;
 		return 0;
 	}
 	if (!err)
 		err = gzip_pack(&plain, ret);
-	free(plain.data);
+	text_free(&plain);
 	return err;
+}
+
+/* The oldest one that still has its bytes loses them. False: there is none. */
+static bool scrapes_drop(struct scrapes *scrapes)
+{
+	struct scrape *oldest = NULL;
+
+	for (struct scrape *scrape = scrapes->newest; scrape; scrape = scrape->next)
+		if (scrape->text.data)
+			oldest = scrape;
+	if (oldest)
+		text_free(&oldest->text);
+	return oldest != NULL;
 }
 
 /* NULL without memory. */
@@ -86,14 +97,16 @@ static struct scrape *scrape_write(struct scrapes *scrapes, enum exposition form
 
 	if (!scrape)
 		return NULL;
-	if (write_text(scrapes, format, gzip, &text)) {
+	/* Who asks now goes before who asked and does not read. */
+	while (write_text(scrapes, format, gzip, &text)) {
+		if (scrapes_drop(scrapes))
+			continue;
 		free(scrape);
 		return NULL;
 	}
 	*scrape = (struct scrape){ .scrapes = scrapes,
 				   .next = scrapes->newest,
-				   .data = text.data,
-				   .size = text.size,
+				   .text = text,
 				   .deadline = clock_now() + READ_NS };
 	scrapes->newest = scrape;
 	scrapes_trim(scrapes);
@@ -109,8 +122,8 @@ static struct MHD_Response *response_write(struct scrapes *scrapes, enum exposit
 
 	if (!scrape)
 		return NULL;
-	response = MHD_create_response_from_callback(scrape->size, BLOCK_SIZE, scrape_read, scrape,
-						     scrape_free);
+	response = MHD_create_response_from_callback(scrape->text.size, BLOCK_SIZE, scrape_read,
+						     scrape, scrape_free);
 	if (!response) {
 		scrape_free(scrape);
 		return NULL;
@@ -130,6 +143,8 @@ struct MHD_Response *scrapes_response(struct scrapes *scrapes, enum exposition f
 {
 	struct MHD_Response **fresh = &scrapes->fresh[format][gzip];
 
+	if (!*fresh && scrapes->refresh)
+		scrapes->refresh(scrapes->context);
 	if (!*fresh)
 		*fresh = response_write(scrapes, format, gzip);
 	return *fresh;

@@ -14,11 +14,11 @@ struct scrape;
 
 struct scrapes {
 	const struct series_set *series;
-	self_collect collect; /* may be NULL */
+	void (*refresh)(void *context); /* before one is written; may be NULL */
+	self_collect collect;		/* may be NULL */
 	void *context;
 	struct scrape *newest;
 	struct MHD_Response *fresh[2][2]; /* by format, and whether packed */
-	size_t last_size;		  /* the next will be about as long */
 };
 
 /*

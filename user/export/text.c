@@ -3,9 +3,9 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "util/clock.h"
+#include "util/memory.h"
 
 #define ROOM_LEAST 4096
 
@@ -16,14 +16,24 @@ static bool grow(struct text *text, size_t size)
 
 	while (room - text->size < size)
 		room *= 2;
-	data = text->failed ? NULL : realloc(text->data, room);
+	data = text->failed ? NULL : memory_take(MEMORY_SCRAPES, room);
 	if (!data) {
 		text->failed = true;
 		return false;
 	}
+	if (text->size)
+		memcpy(data, text->data, text->size);
+	memory_give(MEMORY_SCRAPES, text->data, text->room);
 	text->data = data;
 	text->room = room;
 	return true;
+}
+
+void text_free(struct text *text)
+{
+	memory_give(MEMORY_SCRAPES, text->data, text->room);
+	text->data = NULL;
+	text->size = text->room = 0;
 }
 
 bool text_reserve(struct text *text, size_t size)

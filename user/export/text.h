@@ -12,10 +12,13 @@
 #include <string.h>
 
 struct text {
-	char *data; /* of malloc, whoever has the struct owns it */
+	char *data; /* whoever has the struct owns it: text_free() */
 	size_t size, room;
 	bool failed;
 };
+
+/* Frees what was written; the text is empty then. */
+void text_free(struct text *text);
 
 /* Makes room for `size` more bytes. False: there is none. */
 bool text_reserve(struct text *text, size_t size);

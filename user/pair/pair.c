@@ -9,7 +9,8 @@
 void outlet_init(struct outlet *outlet, uint32_t open_requests)
 {
 	*outlet = (struct outlet){ .open_requests = open_requests };
-	pool_init(&outlet->targets, sizeof(struct target), TARGETS_LIMIT, TARGETS_KEPT);
+	pool_init(&outlet->targets, MEMORY_STREAMS, sizeof(struct target), TARGETS_LIMIT,
+		  TARGETS_KEPT);
 }
 
 void outlet_free(struct outlet *outlet)
@@ -111,6 +112,17 @@ static void request_report(struct request *request, struct outlet *outlet,
 	outlet_exchange(outlet, &exchange);
 }
 
+/* One exchange is complete. */
+static void pair_report(const struct pair *pair, struct request *request, struct outlet *outlet,
+			const struct connection *connection, const struct message *message,
+			uint64_t end)
+{
+	if (pair->muted)
+		outlet->unpaired += !request->counted++;
+	else
+		request_report(request, outlet, connection, message, end);
+}
+
 static void request_fill(struct request *request, const struct message *message,
 			 const struct moment *when)
 {
@@ -119,6 +131,7 @@ static void request_fill(struct request *request, const struct message *message,
 	request->last = when->last;
 	request->read = when->read;
 	request->task = when->task;
+	request->position = when->position;
 	request->operation = message->operation;
 	request->silent = message->silent;
 }
@@ -134,7 +147,7 @@ static int pair_request(struct pair *pair, struct outlet *outlet,
 		struct request alone = { 0 };
 
 		request_fill(&alone, message, when);
-		request_report(&alone, outlet, connection, message, when->last);
+		pair_report(pair, &alone, outlet, connection, message, when->last);
 		return 0;
 	}
 	error = queue_push(&pair->waiting, outlet->open_requests, &request);
@@ -154,6 +167,30 @@ static void queue_drop(struct queue *queue, struct outlet *outlet)
 	if (front)
 		pool_give(&outlet->targets, front->target);
 	queue_pop(queue);
+}
+
+/* The oldest request's answers will not be told from others. */
+static void queue_forget(struct queue *queue, struct outlet *outlet)
+{
+	outlet->unpaired += !queue_front(queue)->counted;
+	queue_drop(queue, outlet);
+}
+
+void pair_keep_newest(struct pair *pair, struct outlet *outlet, uint32_t count)
+{
+	while (pair->waiting.count > count)
+		queue_forget(&pair->waiting, outlet);
+}
+
+bool pair_resume(struct pair *pair, struct outlet *outlet, uint64_t request, uint64_t parsed)
+{
+	const struct request *front;
+
+	while (pair->deferred.count)
+		queue_forget(&pair->deferred, outlet);
+	while ((front = queue_front(&pair->waiting)) && front->position < request)
+		queue_forget(&pair->waiting, outlet);
+	return front ? front->position == request : parsed == request;
 }
 
 static int pair_defer(struct pair *pair, struct outlet *outlet)
@@ -186,7 +223,7 @@ int pair_apply(struct pair *pair, struct outlet *outlet, const struct connection
 		queue = &pair->deferred;
 	request = queue_front(queue);
 	if (request && (message->action & MESSAGE_COUNT))
-		request_report(request, outlet, connection, message, when->last);
+		pair_report(pair, request, outlet, connection, message, when->last);
 	if (message->action & MESSAGE_POP)
 		queue_drop(queue, outlet);
 	if (message->action & MESSAGE_DROP_DEFERRED) {
@@ -214,6 +251,10 @@ static void queue_abort(struct queue *queue, struct outlet *outlet,
 void pair_abort(struct pair *pair, struct outlet *outlet, const struct connection *connection,
 		uint64_t now)
 {
+	if (pair->muted) {
+		pair_forget(pair, outlet);
+		return;
+	}
 	/* Deferred requests without the one that would execute them were never executed. */
 	if (pair->waiting.count)
 		queue_abort(&pair->deferred, outlet, connection, now);
@@ -225,11 +266,10 @@ void pair_abort(struct pair *pair, struct outlet *outlet, const struct connectio
 
 void pair_forget(struct pair *pair, struct outlet *outlet)
 {
-	outlet->unpaired += pair->waiting.count + pair->deferred.count;
 	while (pair->deferred.count)
-		queue_drop(&pair->deferred, outlet);
+		queue_forget(&pair->deferred, outlet);
 	while (pair->waiting.count)
-		queue_drop(&pair->waiting, outlet);
+		queue_forget(&pair->waiting, outlet);
 	queue_free(&pair->deferred);
 	queue_free(&pair->waiting);
 }

@@ -36,6 +36,7 @@ void outlet_connection(struct outlet *outlet, const struct connection *connectio
 
 /* When a message was moved, ns; see struct request. */
 struct moment {
+	uint64_t position; /* in its stream, where it begins */
 	uint64_t first;
 	uint64_t last;
 	uint64_t read;
@@ -45,10 +46,27 @@ struct moment {
 struct pair {
 	struct queue waiting;
 	struct queue deferred;
+	bool muted; /* followed, but not reported: what answers what is not certain yet */
 };
 
 /* What a parser may know of the queue. */
 struct expect pair_expect(const struct pair *pair);
+
+/* No request waits. */
+static inline bool pair_idle(const struct pair *pair)
+{
+	return !pair->waiting.count && !pair->deferred.count;
+}
+
+/*
+ * What answers what is certain again: the request that begins at stream position `request` is
+ * answered next; older ones are forgotten. `parsed`: where the next request begins. False: that
+ * request is not known (any more).
+ */
+bool pair_resume(struct pair *pair, struct outlet *outlet, uint64_t request, uint64_t parsed);
+
+/* Forgets the oldest waiting requests until `count` are left. */
+void pair_keep_newest(struct pair *pair, struct outlet *outlet, uint32_t count);
 
 /* Applies one message. -ENOBUFS or -ENOMEM: a request could not be followed (counted). */
 int pair_apply(struct pair *pair, struct outlet *outlet, const struct connection *connection,

@@ -2,8 +2,9 @@
 #include "pair/queue.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "util/memory.h"
 
 #define FIRST_CAPACITY 2
 #define KEPT_CAPACITY 32 /* a ring larger than this is freed as soon as it is empty */
@@ -11,7 +12,7 @@
 static int queue_grow(struct queue *queue)
 {
 	uint32_t capacity = queue->capacity ? queue->capacity * 2 : FIRST_CAPACITY;
-	struct request *ring = malloc(capacity * sizeof(*ring));
+	struct request *ring = memory_take(MEMORY_STREAMS, capacity * sizeof(*ring));
 	uint32_t tail = queue->capacity - queue->head;
 
 	if (!ring)
@@ -22,7 +23,7 @@ static int queue_grow(struct queue *queue)
 		memcpy(ring, queue->ring + queue->head, tail * sizeof(*ring));
 		memcpy(ring + tail, queue->ring, (queue->count - tail) * sizeof(*ring));
 	}
-	free(queue->ring);
+	memory_give(MEMORY_STREAMS, queue->ring, queue->capacity * sizeof(*queue->ring));
 	queue->ring = ring;
 	queue->capacity = capacity;
 	queue->head = 0;
@@ -70,7 +71,7 @@ void queue_pop(struct queue *queue)
 
 void queue_free(struct queue *queue)
 {
-	free(queue->ring);
+	memory_give(MEMORY_STREAMS, queue->ring, queue->capacity * sizeof(*queue->ring));
 	queue->ring = NULL;
 	queue->capacity = queue->count = queue->head = 0;
 }

@@ -21,6 +21,7 @@ struct request {
 	uint64_t last;	/* ns: last byte sent or read */
 	uint64_t read;	/* ns: server: first byte read by the program */
 	uint64_t task;
+	uint64_t position;     /* in its stream, where it begins */
 	struct target *target; /* owned by the pair's pool; may be NULL */
 	uint32_t counted;      /* exchanges already reported for it */
 	uint16_t operation;

@@ -175,7 +175,7 @@ static enum parse_status request_doubt(struct http1 *http, struct half *half, st
 	if (!in.size)
 		return PARSE_NEED_MORE;
 	if (!http->open && !http->continued && !half->junk)
-		seems = http1_detect(in, LANE_REQUEST);
+		seems = http1_detect(in, LANE_REQUEST, false);
 	if (seems < 0 && in.size <= HTTP1_LINE)
 		return PARSE_NEED_MORE;
 	if (seems > 0) {
@@ -262,7 +262,7 @@ static enum parse_status response_first(struct half *half, struct bytes in,
 	*used = empty_line(in);
 	if (*used)
 		return PARSE_SKIP;
-	if (!http1_detect(in, LANE_RESPONSE))
+	if (!http1_detect(in, LANE_RESPONSE, false))
 		return PARSE_LOST;
 	taken = http1_line(in, &line);
 	if (!taken && in.size <= HTTP1_LINE)
@@ -392,8 +392,7 @@ static enum parse_status http1_finish(void *state, enum lane lane, const struct 
 
 static int http1_detect_lane(struct bytes head, enum lane lane, bool midway)
 {
-	(void)midway;
-	return http1_detect(head, lane);
+	return http1_detect(head, lane, midway);
 }
 
 static void http1_init(void *state, bool midway)
@@ -402,12 +401,17 @@ static void http1_init(void *state, bool midway)
 	(void)midway;
 }
 
+static const char *const servers[] = { "nginx",	   "apache2", "httpd",	   "lighttpd",
+				       "gunicorn", "uvicorn", "hypercorn", NULL };
+
 const struct protocol http1_protocol = {
 	.name = "http",
 	.family = FAMILY_HTTP,
 	.state_size = sizeof(struct http1),
 	.hold = HOLD,
 	.sessions = false,
+	.port = 80,
+	.servers = servers,
 	.detect = http1_detect_lane,
 	.init = http1_init,
 	.parse = http1_parse,

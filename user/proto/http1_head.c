@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "proto/http1_method.h"
+
 #define METHOD_LIMIT 32
 #define LENGTH_LIMIT ((uint64_t)1 << 60)
 #define VERSION BYTES("HTTP/1.")
@@ -319,12 +321,19 @@ static int detect_response(struct bytes head)
 	return bytes_begin(head, VERSION) || bytes_begin(VERSION, head) ? -EAGAIN : 0;
 }
 
-int http1_detect(struct bytes head, enum lane lane)
+int http1_detect(struct bytes head, enum lane lane, bool midway)
 {
+	size_t size;
+
 	/* Section 2.2: at least one empty line before a request-line is to be ignored. */
 	while (head.size && (head.data[0] == '\r' || head.data[0] == '\n'))
 		head = bytes_skip(head, 1);
 	if (!head.size)
 		return -EAGAIN;
-	return lane == LANE_REQUEST ? detect_request(head) : detect_response(head);
+	if (lane == LANE_RESPONSE)
+		return detect_response(head);
+	size = method_size(head);
+	if (midway && size < head.size && !http1_method_registered(bytes_first(head, size)))
+		return 0;
+	return detect_request(head);
 }

@@ -55,6 +55,6 @@ struct bytes http1_path(struct bytes target);
  * Detection of the first line of either lane: 100 it is HTTP/1.x (60: a request-line that was cut),
  * -EAGAIN it can still become one, 0 it is not, whatever follows.
  */
-int http1_detect(struct bytes head, enum lane lane);
+int http1_detect(struct bytes head, enum lane lane, bool midway);
 
 #endif

@@ -43,18 +43,30 @@ static uint16_t custom_name(struct bytes method)
 	return custom[custom_count++] = names_intern(NAME_OPERATION, method);
 }
 
-uint16_t http1_method(struct bytes method, uint64_t *kind)
+static struct method *find_standard(struct bytes method)
 {
 	for (size_t i = 0; i < sizeof(standard) / sizeof(standard[0]); i++) {
 		struct method *known = &standard[i];
 
-		if (known->size != method.size || memcmp(known->text, method.data, method.size))
-			continue;
-		if (!known->name)
-			known->name = names_intern(NAME_OPERATION, method);
-		*kind = known->kind;
-		return known->name;
+		if (known->size == method.size && !memcmp(known->text, method.data, method.size))
+			return known;
 	}
-	*kind = HTTP1_PLAIN;
-	return custom_name(method);
+	return NULL;
+}
+
+bool http1_method_registered(struct bytes method)
+{
+	return find_standard(method) != NULL;
+}
+
+uint16_t http1_method(struct bytes method, uint64_t *kind)
+{
+	struct method *known = find_standard(method);
+
+	*kind = known ? known->kind : HTTP1_PLAIN;
+	if (!known)
+		return custom_name(method);
+	if (!known->name)
+		known->name = names_intern(NAME_OPERATION, method);
+	return known->name;
 }

@@ -3,6 +3,8 @@
 #ifndef ONLOOKER_HTTP1_METHOD_H
 #define ONLOOKER_HTTP1_METHOD_H
 
+#include <stdbool.h>
+
 #include "bytes.h"
 
 /* What the answer's framing must know of the request's method. */
@@ -11,6 +13,9 @@ enum http1_kind {
 	HTTP1_HEAD,
 	HTTP1_CONNECT,
 };
+
+/* Whether a standard knows the method: of others one cannot be sure what they are. */
+bool http1_method_registered(struct bytes method);
 
 /*
  * The name of a method and, in *kind, its enum http1_kind. Methods are case-sensitive. One that no

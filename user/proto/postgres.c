@@ -373,12 +373,16 @@ static enum parse_status parse(void *memory, enum lane lane, struct bytes in,
 	return pg_parse_request(state, in, used, out);
 }
 
+static const char *const servers[] = { "postgres", "pgbouncer", NULL };
+
 const struct protocol postgres_protocol = {
 	.name = "postgresql",
 	.family = FAMILY_DATABASE,
 	.state_size = sizeof(struct pg_state),
 	.hold = PG_HOLD,
 	.sessions = true,
+	.port = 5432,
+	.servers = servers,
 	.detect = pg_detect,
 	.init = init,
 	.parse = parse,

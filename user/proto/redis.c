@@ -35,11 +35,15 @@ static enum parse_status parse(void *state, enum lane lane, struct bytes in,
 	return status;
 }
 
+static const char *const servers[] = { "redis-server", "valkey-server", "keydb-server", NULL };
+
 const struct protocol redis_protocol = {
 	.name = "redis",
 	.family = FAMILY_CACHE,
 	.state_size = sizeof(struct redis),
 	.hold = REDIS_INLINE_MAX + 1,
+	.port = 6379,
+	.servers = servers,
 	.detect = redis_detect,
 	.init = init,
 	.parse = parse,

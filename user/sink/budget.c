@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "util/memory.h"
+
 #define SLOTS_LEAST 256 /* a power of two */
 
 struct holder {
@@ -23,11 +25,11 @@ struct budget {
 int budget_new(size_t identities, struct budget **ret)
 {
 	struct budget *budget = calloc(1, sizeof(*budget) + identities * sizeof(struct holder));
-	uint32_t *slots = calloc(SLOTS_LEAST, sizeof(*slots));
+	uint32_t *slots = memory_take_zeroed(MEMORY_TABLES, SLOTS_LEAST * sizeof(*slots));
 
 	if (!budget || !slots) {
 		free(budget);
-		free(slots);
+		memory_give(MEMORY_TABLES, slots, SLOTS_LEAST * sizeof(*slots));
 		return -ENOMEM;
 	}
 	budget->slots = slots;
@@ -41,7 +43,7 @@ void budget_free(struct budget *budget)
 {
 	if (!budget)
 		return;
-	free(budget->slots);
+	memory_give(MEMORY_TABLES, budget->slots, (budget->mask + 1) * sizeof(*budget->slots));
 	free(budget);
 }
 
@@ -63,13 +65,13 @@ static bool make_room(struct budget *budget)
 
 	if (budget->used * 2 < budget->mask)
 		return true;
-	slots = calloc(mask + 1, sizeof(*slots));
+	slots = memory_take_zeroed(MEMORY_TABLES, (mask + 1) * sizeof(*slots));
 	if (!slots)
 		return false;
 	for (size_t i = 0; i <= budget->mask; i++)
 		if (budget->slots[i])
 			*find_slot(slots, mask, budget->slots[i]) = budget->slots[i];
-	free(budget->slots);
+	memory_give(MEMORY_TABLES, budget->slots, (budget->mask + 1) * sizeof(*budget->slots));
 	budget->slots = slots;
 	budget->mask = mask;
 	return true;

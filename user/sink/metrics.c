@@ -37,7 +37,9 @@ static uint16_t peer_label(struct metrics *metrics, const struct connection *con
 
 static uint16_t route_label(struct metrics *metrics, const struct exchange *exchange, bool *ret_cut)
 {
-	uint16_t name = routes_find(metrics->routes, exchange->target);
+	/* Without a target there was no memory to keep it. */
+	uint16_t name =
+		exchange->target.data ? routes_find(metrics->routes, exchange->target) : NAME_OTHER;
 
 	*ret_cut = name == NAME_OTHER ||
 		   !budget_admit(metrics->route_budget, exchange->connection->identity, name,

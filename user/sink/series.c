@@ -5,9 +5,12 @@
 #include <stdlib.h>
 
 #include "sink/label.h"
+#include "util/arena.h"
 #include "util/names.h"
 
 #define SLOTS_LEAST 256 /* a power of two */
+#define NUMBER_SIZE 25	/* `{`, `} `, 20 digits and a point, the line's end */
+#define BOUND_SIZE 24	/* `_bucket`, `,le="0.00025"` */
 
 _Static_assert(sizeof(struct series_key) == 16, "a key is two words without padding");
 
@@ -23,10 +26,11 @@ struct series_set {
 	size_t metric_count;
 	struct config_buckets *buckets;
 	const struct identities *identities;
+	struct arena arena;    /* of the series */
 	struct series **slots; /* open addressing, at most half full */
 	size_t mask;
 	size_t used;
-	uint64_t limit, lines, reserved;
+	uint64_t limit, lines, bytes, reserved;
 	struct metric metrics[];
 };
 
@@ -38,7 +42,8 @@ int series_set_new(const struct series_metric *metrics, size_t metric_count,
 
 	if (!set)
 		return -ENOMEM;
-	set->slots = calloc(SLOTS_LEAST, sizeof(struct series *));
+	set->slots = memory_take_zeroed(MEMORY_TABLES, SLOTS_LEAST * sizeof(*set->slots));
+	set->mask = SLOTS_LEAST - 1;
 	set->buckets = calloc(bucket_count, sizeof(*buckets));
 	if (!set->slots || !set->buckets) {
 		series_set_free(set);
@@ -48,7 +53,6 @@ int series_set_new(const struct series_metric *metrics, size_t metric_count,
 	set->specs = metrics;
 	set->metric_count = metric_count;
 	set->identities = identities;
-	set->mask = SLOTS_LEAST - 1;
 	set->limit = limit;
 	*ret = set;
 	return 0;
@@ -58,9 +62,8 @@ void series_set_free(struct series_set *set)
 {
 	if (!set)
 		return;
-	for (size_t i = 0; set->slots && i <= set->mask; i++)
-		free(set->slots[i]);
-	free(set->slots);
+	arena_free(&set->arena);
+	memory_give(MEMORY_TABLES, set->slots, (set->mask + 1) * sizeof(*set->slots));
 	free(set->buckets);
 	free(set);
 }
@@ -108,13 +111,13 @@ static bool make_room(struct series_set *set)
 
 	if (set->used * 2 < set->mask)
 		return true;
-	slots = calloc(mask + 1, sizeof(struct series *));
+	slots = memory_take_zeroed(MEMORY_TABLES, (mask + 1) * sizeof(*slots));
 	if (!slots)
 		return false;
 	for (size_t i = 0; i <= set->mask; i++)
 		if (set->slots[i])
 			*find_slot(slots, mask, &set->slots[i]->key) = set->slots[i];
-	free(set->slots);
+	memory_give(MEMORY_TABLES, set->slots, (set->mask + 1) * sizeof(*slots));
 	set->slots = slots;
 	set->mask = mask;
 	return true;
@@ -128,6 +131,18 @@ static uint64_t cost(const struct series_set *set, unsigned int metric)
 	const struct series_metric *spec = &set->specs[metric];
 
 	return spec->type == SERIES_HISTOGRAM ? set->buckets[spec->buckets].count + 3 : 1;
+}
+
+/* Bytes of these lines in a scrape, at most. */
+static uint64_t size_of_lines(const struct series_set *set, const struct series_key *key,
+			      size_t labels_size)
+{
+	const struct series_metric *spec = &set->specs[key->metric];
+	uint64_t line = strlen(spec->name) + labels_size + NUMBER_SIZE;
+
+	if (spec->type == SERIES_HISTOGRAM)
+		line += BOUND_SIZE;
+	return cost(set, key->metric) * line;
 }
 
 static bool has_room(struct series_set *set, unsigned int metric)
@@ -151,7 +166,8 @@ static bool has_room(struct series_set *set, unsigned int metric)
 	return true;
 }
 
-static struct series *create(struct series_set *set, const struct series_key *key)
+static struct series *create(struct series_set *set, enum memory_use use,
+			     const struct series_key *key)
 {
 	const struct series_metric *spec = &set->specs[key->metric];
 	struct metric *metric = &set->metrics[key->metric];
@@ -160,11 +176,17 @@ static struct series *create(struct series_set *set, const struct series_key *ke
 	size_t labels_size =
 		label_write(spec, key, identity_get(set->identities, key->identity), labels);
 	struct series *series;
+	uint64_t bytes;
 	char *text;
 
-	if (!make_room(set))
+	bytes = size_of_lines(set, key, labels_size);
+	if (use != MEMORY_FIXED && set->bytes + bytes > set->limit * CONFIG_LINE_BYTES)
 		return NULL;
-	series = calloc(1, sizeof(*series) + buckets * sizeof(series->buckets[0]) + labels_size);
+	/* Without memory for a larger table the few `other` still find a place in the half left. */
+	if (!make_room(set) && (use != MEMORY_FIXED || set->used >= set->mask))
+		return NULL;
+	series = arena_take(&set->arena, use,
+			    sizeof(*series) + buckets * sizeof(series->buckets[0]) + labels_size);
 	if (!series)
 		return NULL;
 	text = (char *)&series->buckets[buckets];
@@ -175,6 +197,7 @@ static struct series *create(struct series_set *set, const struct series_key *ke
 	*find_slot(set->slots, set->mask, key) = series;
 	set->used++;
 	set->lines += cost(set, key->metric);
+	set->bytes += bytes;
 	if (metric->last)
 		metric->last->next = series;
 	else
@@ -201,7 +224,7 @@ static struct series *find_other(struct series_set *set, const struct series_key
 	series = find(set, &other);
 	if (series)
 		return series;
-	series = create(set, &other);
+	series = create(set, MEMORY_FIXED, &other);
 	if (series && metric->reserved) {
 		metric->reserved -= cost(set, key->metric);
 		set->reserved -= cost(set, key->metric);
@@ -218,7 +241,7 @@ static struct series *get(struct series_set *set, const struct series_key *key, 
 	if (series)
 		return series;
 	if (has_room(set, key->metric))
-		series = create(set, key);
+		series = create(set, MEMORY_TABLES, key);
 	if (series)
 		return series;
 	*ret_away = true;
@@ -309,6 +332,11 @@ const struct series *series_first(const struct series_set *set, unsigned int met
 uint64_t series_lines(const struct series_set *set)
 {
 	return set->lines;
+}
+
+uint64_t series_bytes(const struct series_set *set)
+{
+	return set->bytes;
 }
 
 uint64_t series_dropped(const struct series_set *set, unsigned int metric)

@@ -2,7 +2,7 @@
 /*
  * Bounded storage of series. A series is found by a key of small integers; its labels are written
  * out once, when it is new. Every line that a scrape would show counts towards the limit, a
- * histogram as its buckets, sum and count.
+ * histogram as its buckets, sum and count; so do its bytes, CONFIG_LINE_BYTES for each line.
  *
  *	key known         -> the series
  *	new, room left    -> a new series
@@ -111,8 +111,9 @@ const struct series_metric *series_metric(const struct series_set *set, unsigned
 const struct config_buckets *series_buckets(const struct series_set *set, unsigned int metric);
 const struct series *series_first(const struct series_set *set, unsigned int metric);
 
-/* How many lines a scrape shows, and how many values a metric lost to bounds. */
+/* How many lines a scrape shows, in how many bytes at most; the values a metric lost to bounds. */
 uint64_t series_lines(const struct series_set *set);
+uint64_t series_bytes(const struct series_set *set);
 uint64_t series_dropped(const struct series_set *set, unsigned int metric);
 
 #endif

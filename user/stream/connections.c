@@ -6,44 +6,28 @@
 #include <sys/socket.h>
 
 #include "stream/peer.h"
+#include "stream/presumption.h"
+#include "stream/twins.h"
 #include "stream/unix_sockets.h"
+#include "stream/verdict.h"
 #include "util/clock.h"
 
 #define PATIENCE_NS NSEC_PER_SEC	  /* for bytes that nobody has read yet */
 #define OVERTAKEN_NS (50 * NSEC_PER_MSEC) /* for records that the close has overtaken */
 #define SWEEP_NS NSEC_PER_SEC
-#define MIDWAY_START (1ULL << 32) /* so that what lies before it still has a position */
-#define SKIP_LEAST 16384	  /* a shorter skip is not worth telling */
-#define SKIP_MOST (1U << 30)	  /* positions in the verdict wrap */
+#define ENTRIES_KEPT 256
 #define END_UNKNOWN UINT64_MAX
-#define SEARCH_TRIES 8 /* midway: from then on only the beginnings of calls are looked at */
-#define SEARCH_BYTES 1024
-
-struct entry {
-	struct conversation conversation;
-	struct entry *next, **link; /* all entries */
-	uint64_t edge[2];	    /* one past the newest byte that a record told of */
-	uint64_t end[2];	    /* closing: where the streams end */
-	uint64_t unread;   /* closing: bytes of the end of what came in that need not be read */
-	uint64_t deadline; /* closing: when to wait no longer; 0: not closing */
-	uint64_t closed_at;
-	uint64_t inode;
-	uint32_t first[2]; /* the kernel side's position of our 0 */
-	uint32_t slot, generation;
-	uint32_t tgid;
-	bool refused;
-	bool is_unix;
-	bool told_skip[2];
-};
 
 struct connections {
 	struct entry **by_slot;
 	struct entry *all;
-	struct pool pool;
+	struct pool pool; /* of entries */
 	struct slot *slots;
 	struct pipeline *pipeline;
 	struct connections_host host;
 	struct unix_sockets *unix_sockets;
+	struct presumptions *presumptions;
+	struct twins *twins;
 	struct connections_counts counts;
 	uint32_t limit;
 	uint32_t closing;
@@ -57,13 +41,16 @@ int connections_new(uint32_t limit, struct slot *slots, struct pipeline *pipelin
 
 	if (!connections)
 		return -ENOMEM;
-	connections->by_slot = calloc(limit, sizeof(*connections->by_slot));
-	if (!connections->by_slot || unix_sockets_new(&connections->unix_sockets)) {
+	connections->by_slot =
+		memory_take_zeroed(MEMORY_FIXED, limit * sizeof(*connections->by_slot));
+	connections->limit = limit;
+	if (!connections->by_slot || unix_sockets_new(&connections->unix_sockets) ||
+	    presumptions_new(&connections->presumptions) || twins_new(limit, &connections->twins)) {
 		connections_free(connections);
 		return -ENOMEM;
 	}
-	pool_init(&connections->pool, sizeof(struct entry), limit, 1024);
-	connections->limit = limit;
+	pool_init(&connections->pool, MEMORY_CONNECTIONS, sizeof(struct entry), limit,
+		  ENTRIES_KEPT);
 	connections->slots = slots;
 	connections->pipeline = pipeline;
 	connections->host = *host;
@@ -80,6 +67,7 @@ struct connections_counts connections_counts(const struct connections *connectio
 
 static void entry_forget(struct connections *connections, struct entry *entry)
 {
+	twins_remove(entry);
 	*entry->link = entry->next;
 	if (entry->next)
 		entry->next->link = entry->link;
@@ -94,11 +82,9 @@ static void entry_forget(struct connections *connections, struct entry *entry)
 /* `whole`: every byte of it was seen, so that what has no answer never got one. */
 static void entry_end(struct connections *connections, struct entry *entry, bool whole)
 {
-	if (!entry->refused) {
-		if (!whole)
-			conversation_lose(&entry->conversation, connections->pipeline);
-		conversation_close(&entry->conversation, connections->pipeline, entry->closed_at);
-	}
+	if (!whole)
+		conversation_lose(&entry->conversation, connections->pipeline);
+	conversation_close(&entry->conversation, connections->pipeline, entry->closed_at);
 	entry_forget(connections, entry);
 }
 
@@ -110,13 +96,15 @@ void connections_free(struct connections *connections)
 		struct entry *entry = connections->all;
 
 		connections->all = entry->next;
-		if (!entry->refused)
-			conversation_free(&entry->conversation, connections->pipeline);
-		free(entry);
+		conversation_free(&entry->conversation, connections->pipeline);
+		pool_give(&connections->pool, entry);
 	}
 	unix_sockets_free(connections->unix_sockets);
+	presumptions_free(connections->presumptions);
+	twins_free(connections->twins);
 	pool_free(&connections->pool);
-	free(connections->by_slot);
+	memory_give(MEMORY_FIXED, connections->by_slot,
+		    connections->limit * sizeof(*connections->by_slot));
 	free(connections);
 }
 
@@ -149,7 +137,7 @@ static void fill_up(struct connections *connections, struct entry *entry, unsign
 /* It has been waited long enough for what the end overtook. */
 static void entry_give_up(struct connections *connections, struct entry *entry)
 {
-	if (!entry->refused && entry->end[DIRECTION_RX] != END_UNKNOWN) {
+	if (entry->end[DIRECTION_RX] != END_UNKNOWN) {
 		fill_up(connections, entry, DIRECTION_RX, entry->end[DIRECTION_RX] - entry->unread);
 		fill_up(connections, entry, DIRECTION_TX, entry->end[DIRECTION_TX]);
 	}
@@ -199,9 +187,33 @@ static struct entry *entry_new(struct connections *connections, const struct eve
 	return entry;
 }
 
+static enum beginning beginning_of(const struct event_open *open)
+{
+	if (open->head.flags & EVENT_QUIET)
+		return BEGINNING_QUIET;
+	if (open->head.flags & EVENT_LATE && !(open->head.flags & EVENT_UNUSED))
+		return BEGINNING_MIDWAY;
+	return BEGINNING_SEEN;
+}
+
+static int served(const struct connections *connections, const struct event_open *open)
+{
+	if (open->role != ROLE_SERVER)
+		return -ENOENT;
+	return connections->host.serves(connections->host.context, open);
+}
+
+/* Not watched after all, or no memory: with another generation the kernel side forgets it, too. */
+static void refuse(struct connections *connections, uint32_t slot)
+{
+	connections->slots[slot].generation++;
+	connections->host.release(connections->host.context, slot);
+}
+
 static void on_open(struct connections *connections, const struct event_open *open)
 {
 	bool late = open->head.flags & EVENT_LATE;
+	uint64_t position = late ? MIDWAY_START : 0;
 	struct connection connection;
 	uint32_t identity = 0;
 	struct entry *entry;
@@ -210,22 +222,22 @@ static void on_open(struct connections *connections, const struct event_open *op
 	entry = connections->by_slot[open->head.slot];
 	if (entry)
 		entry_end(connections, entry, false);
-	entry = entry_new(connections, open);
+	entry = connections->host.admit(connections->host.context, open, &identity) ?
+			entry_new(connections, open) :
+			NULL;
 	if (!entry) {
-		connections->slots[open->head.slot].ignore = 1;
-		return;
-	}
-	entry->refused = !connections->host.admit(connections->host.context, open, &identity);
-	if (entry->refused) {
-		connections->slots[open->head.slot].ignore = 1;
+		refuse(connections, open->head.slot);
 		return;
 	}
 	for (int i = 0; i < 2; i++) {
 		entry->first[i] = open->position[i];
-		entry->edge[i] = late ? MIDWAY_START : 0;
+		entry->edge[i] = position;
 	}
 	fill_connection(open, identity, &connection);
-	conversation_open(&entry->conversation, &connection, late);
+	conversation_open(&entry->conversation, &connection, beginning_of(open), position);
+	twins_add(connections->twins, entry, open);
+	if (late)
+		presumption_note(connections->presumptions, entry, open, served(connections, open));
 }
 
 static void on_fail(struct connections *connections, const struct event_open *open)
@@ -241,50 +253,6 @@ static void on_fail(struct connections *connections, const struct event_open *op
 }
 
 /* ---- data ---- */
-
-/* The kernel side's 32 bits, near what was seen last, on our endless scale. */
-static uint64_t widen(const struct entry *entry, unsigned int direction, uint32_t position)
-{
-	uint64_t edge = entry->edge[direction];
-
-	return edge + (int64_t)(int32_t)(position - entry->first[direction] - (uint32_t)edge);
-}
-
-static void tell_skip(struct entry *entry, struct slot *slot, unsigned int direction)
-{
-	uint64_t edge = entry->edge[direction];
-	uint64_t until = conversation_skips(&entry->conversation, direction);
-
-	if (until >= edge + SKIP_LEAST) {
-		if (until > edge + SKIP_MOST)
-			until = edge + SKIP_MOST;
-		slot->until[direction] = entry->first[direction] + (uint32_t)until;
-		__atomic_store_n(&slot->skipping[direction], 1, __ATOMIC_RELEASE);
-		entry->told_skip[direction] = true;
-	} else if (entry->told_skip[direction]) {
-		__atomic_store_n(&slot->skipping[direction], 0, __ATOMIC_RELAXED);
-		entry->told_skip[direction] = false;
-	}
-}
-
-/* What the conversation wants to see of the bytes to come. */
-static void tell_verdict(struct entry *entry, struct slot *slot)
-{
-	bool searching = conversation_searches(&entry->conversation, SEARCH_TRIES);
-	uint32_t limit = searching ? SEARCH_BYTES : UINT32_MAX;
-
-	if (conversation_deaf(&entry->conversation)) {
-		slot->ignore = 1;
-		return;
-	}
-	if (slot->hurried && !entry->conversation.pair.waiting.count)
-		slot->hurried = 0;
-	for (unsigned int i = 0; i < 2; i++) {
-		tell_skip(entry, slot, i);
-		if (slot->limit[i] != limit)
-			slot->limit[i] = limit;
-	}
-}
 
 /* Nothing comes before its connection; what the kernel side knows by its ticks only, may seem to.
  */
@@ -307,7 +275,7 @@ static void on_data(struct connections *connections, struct entry *entry,
 {
 	unsigned int direction = data->head.direction & 1;
 	struct chunk chunk = {
-		.position = widen(entry, direction, data->position),
+		.position = entry_widen(entry, direction, data->position),
 		.time = data->head.time,
 		.task = data->head.task,
 		.moved = data->moved,
@@ -319,7 +287,11 @@ static void on_data(struct connections *connections, struct entry *entry,
 	if (chunk.position + chunk.moved > entry->edge[direction])
 		entry->edge[direction] = chunk.position + chunk.moved;
 	conversation_feed(&entry->conversation, connections->pipeline, direction, &chunk);
-	tell_verdict(entry, &connections->slots[entry->slot]);
+	if (entry->silent)
+		presumption_learn(connections->presumptions, entry);
+	if (entry->twin.other)
+		twins_witness(entry);
+	verdict_tell(entry, &connections->slots[entry->slot]);
 	if (entry->deadline && is_whole(entry, 0))
 		entry_end(connections, entry, true);
 }
@@ -328,14 +300,14 @@ static void on_close(struct connections *connections, struct entry *entry,
 		     const struct event_close *close)
 {
 	entry->closed_at = close->head.time;
-	if (entry->refused || close->head.flags & EVENT_UNWATCHED) {
+	if (close->head.flags & EVENT_UNWATCHED) {
 		entry_end(connections, entry, false);
 		return;
 	}
 	entry->unread = close->unread;
 	entry->end[DIRECTION_RX] =
-		widen(entry, DIRECTION_RX, close->position[DIRECTION_RX]) + close->unread;
-	entry->end[DIRECTION_TX] = widen(entry, DIRECTION_TX, close->position[DIRECTION_TX]);
+		entry_widen(entry, DIRECTION_RX, close->position[DIRECTION_RX]) + close->unread;
+	entry->end[DIRECTION_TX] = entry_widen(entry, DIRECTION_TX, close->position[DIRECTION_TX]);
 	if (conversation_deaf(&entry->conversation) || is_whole(entry, 0)) {
 		entry_end(connections, entry, true);
 	} else {
@@ -388,7 +360,7 @@ void connections_event(struct connections *connections, const struct event_head 
 		connections->counts.stale++;
 	else if (record->kind == EVENT_CLOSE)
 		on_close(connections, entry, (const struct event_close *)record);
-	else if (!entry->refused)
+	else
 		on_data(connections, entry, (const struct event_data *)record);
 }
 
@@ -414,6 +386,8 @@ static void sweep(struct connections *connections, uint64_t now)
 	unix_sockets_refresh(connections->unix_sockets);
 	for (entry = connections->all; entry; entry = next) {
 		next = entry->next;
+		if (entry->silent)
+			presumption_apply(connections->presumptions, entry, connections->pipeline);
 		if (!is_over(connections, entry))
 			continue;
 		/* Its last records may still lie in the ring: another second. */

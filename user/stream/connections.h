@@ -5,7 +5,7 @@
  *
  *	EVENT_OPEN -> open -- EVENT_CLOSE, all bytes here -------------------> over
  *	               |                  \-- bytes still to come: closing --> over (or PATIENCE)
- *	               +-- refused: not watched after all; only its end is awaited
+ *	               +-- not to be watched after all: its slot is given back at once
  *	               +-- the end was not told (lost record, Unix sockets): sweep -> over
  */
 #ifndef ONLOOKER_CONNECTIONS_H
@@ -19,6 +19,8 @@ struct connections_host {
 	void *context;
 	/* Whether the connection is watched, and then the identity of its owner. */
 	bool (*admit)(void *context, const struct event_open *open, uint32_t *ret_identity);
+	/* The protocol (index) that the connection's owner is known to serve; -ENOENT. */
+	int (*serves)(void *context, const struct event_open *open);
 	/* The slot may be lent again. */
 	void (*release)(void *context, uint32_t slot);
 };

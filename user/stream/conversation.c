@@ -4,7 +4,60 @@
 #include "event.h"
 #include "stream/phase.h"
 
+#define QUIET_NS 1000000000ULL /* after an answer: what was asked has been answered, mostly */
+#define TRIAL_TURNS 32
+#define BLIND_REQUESTS 1024	 /* that are followed at most */
 #define PATIENCE_NS 200000000ULL /* for a request or a chunk that another CPU saw first */
+
+/*
+ * Bytes are about to come in for a conversation that is on trial, or was not long ago. A turn with
+ * nothing left to answer speaks for it. It begins anew here where the answer before the turn seems
+ * not to end, where a rest leaves requests without answers, or after many turns in vain.
+ */
+static void judge(struct conversation *c, struct pipeline *p, unsigned int direction, bool rested)
+{
+	unsigned int response = direction_of(c, LANE_RESPONSE);
+	const struct flow *answers = &c->flows[response];
+	bool turn = direction != response && c->answered;
+
+	c->answered = direction == response;
+	if (!turn)
+		return;
+	if (pair_idle(&c->pair) && !c->inside[0] && !c->inside[1] &&
+	    answers->parsed == answers->next) {
+		c->doubt--;
+		c->pair.muted = false;
+	} else if (rested || answers->parsed > answers->next ||
+		   (c->pair.muted && ++c->tries > TRIAL_TURNS)) {
+		phase_midway(c, p);
+		c->answered = true;
+		c->at_rest = rested;
+	}
+}
+
+/*
+ * Blind: answers are passed over until the anchor. True: it is reached, and they count from here.
+ * If the request named there is none of those followed, what was taken for requests was none.
+ */
+static bool see(struct conversation *c, struct pipeline *p, unsigned int direction)
+{
+	struct flow *flow = &c->flows[direction];
+	const struct flow *requests = &c->flows[!direction];
+	uint64_t here = c->anchor[direction];
+
+	if (!c->anchored || here < flow->parsed || here >= flow->next) {
+		flow_restart(flow, &p->memory, flow->next);
+		return false;
+	}
+	flow_consume(flow, here - flow->parsed);
+	if (!pair_resume(&c->pair, &p->outlet, c->anchor[!direction], requests->parsed)) {
+		phase_midway(c, p);
+		return false;
+	}
+	c->pair.muted = c->blind = c->anchored = false;
+	c->doubt = DOUBT_TURNS;
+	return true;
+}
 
 /*
  * Runs the phases over what a direction holds. Either lane may be what the other one has waited
@@ -25,9 +78,14 @@ static void run(struct conversation *c, struct pipeline *p, unsigned int directi
 			detect_midway(c, p, direction);
 		if (c->phase != PHASE_SPEAKING)
 			return;
-		if (lane_of(c, direction) == LANE_RESPONSE)
+		if (lane_of(c, direction) == LANE_RESPONSE) {
+			if (c->blind && !see(c, p, direction))
+				return;
 			c->waiting_since = 0;
+		}
 		parse_lane(c, p, direction);
+		if (c->blind)
+			pair_keep_newest(&c->pair, &p->outlet, BLIND_REQUESTS);
 		moved = other->view.size && (first || flow->parsed != parsed);
 		direction = !direction;
 	}
@@ -35,15 +93,19 @@ static void run(struct conversation *c, struct pipeline *p, unsigned int directi
 
 /* ---- chunks ---- */
 
-static void gap(struct conversation *c, struct pipeline *p, unsigned int loss)
+static void gap(struct conversation *c, struct pipeline *p, unsigned int direction,
+		unsigned int loss)
 {
+	/* Nobody looks at these. */
+	if (c->blind && lane_of(c, direction) == LANE_RESPONSE)
+		return;
 	counts_of(c, p)->gaps++;
 	if (loss < LOSS_REASONS)
 		p->losses[loss]++;
 	if (c->phase == PHASE_SPEAKING || c->phase == PHASE_FRESH)
 		phase_midway(c, p);
 	else
-		c->answered = false;
+		c->answered = c->at_rest = false;
 }
 
 /* Takes a chunk that may follow a gap, runs the phases over it and settles its end. */
@@ -60,7 +122,7 @@ static void take(struct conversation *c, struct pipeline *p, unsigned int direct
 		return;
 	}
 	if (taken == FLOW_GAP) {
-		gap(c, p, LOSS_NONE);
+		gap(c, p, direction, LOSS_NONE);
 		flow_restart(flow, &p->memory, chunk->position);
 		if (flow_take(flow, &p->memory, chunk, false) != FLOW_TAKEN)
 			flow_restart(flow, &p->memory, end);
@@ -70,7 +132,7 @@ static void take(struct conversation *c, struct pipeline *p, unsigned int direct
 		return;
 	if (!flow_end(flow, end)) {
 		if (c->phase != PHASE_MIDWAY)
-			gap(c, p, chunk->loss);
+			gap(c, p, direction, chunk->loss);
 		flow_restart(flow, &p->memory, end);
 	}
 }
@@ -94,9 +156,16 @@ void conversation_feed(struct conversation *c, struct pipeline *p, unsigned int 
 		       const struct chunk *chunk)
 {
 	struct flow *flow = &c->flows[direction];
+	bool rested;
 
 	if (c->phase == PHASE_DEAF)
 		return;
+	rested = c->answered && chunk->time > c->moved_at + QUIET_NS;
+	c->moved_at = chunk->time;
+	if (c->phase == PHASE_MIDWAY)
+		c->at_rest |= rested;
+	else if (c->doubt)
+		judge(c, p, direction, rested);
 	take(c, p, direction, chunk, true);
 	if (flow->ahead && c->phase != PHASE_DEAF) {
 		if (flow->ahead_count == FLOW_AHEAD)
@@ -108,14 +177,15 @@ void conversation_feed(struct conversation *c, struct pipeline *p, unsigned int 
 		return;
 	for (int i = 0; i < 2; i++) {
 		if (!flow_keep(&c->flows[i], &p->memory)) {
-			gap(c, p, LOSS_NONE);
+			gap(c, p, i, LOSS_NONE);
 			flow_restart(&c->flows[i], &p->memory, c->flows[i].next);
 		}
 	}
 	phase_session_update(c, p);
 }
 
-void conversation_open(struct conversation *c, const struct connection *connection, bool midway)
+void conversation_open(struct conversation *c, const struct connection *connection,
+		       enum beginning beginning, uint64_t position)
 {
 	memset(c, 0, sizeof(*c));
 	c->connection = *connection;
@@ -123,8 +193,12 @@ void conversation_open(struct conversation *c, const struct connection *connecti
 	c->connection.session = SESSION_NONE;
 	c->base = SESSION_NONE;
 	c->protocol = PROTOCOLS_MAX;
-	c->phase = midway ? PHASE_MIDWAY : PHASE_FRESH;
-	c->flows[0].started = c->flows[1].started = !midway;
+	c->phase = beginning == BEGINNING_SEEN ? PHASE_FRESH : PHASE_MIDWAY;
+	c->at_rest = beginning == BEGINNING_QUIET;
+	for (int i = 0; i < 2 && beginning != BEGINNING_MIDWAY; i++) {
+		c->flows[i].started = true;
+		c->flows[i].next = c->flows[i].parsed = position;
+	}
 }
 
 void conversation_close(struct conversation *c, struct pipeline *p, uint64_t now)
@@ -147,10 +221,37 @@ void conversation_close(struct conversation *c, struct pipeline *p, uint64_t now
 	conversation_free(c, p);
 }
 
+bool conversation_settled(const struct conversation *c, uint64_t ret[2])
+{
+	const struct flow *answers = &c->flows[direction_of(c, LANE_RESPONSE)];
+	const struct flow *requests = &c->flows[direction_of(c, LANE_REQUEST)];
+	const struct request *front = queue_front(&c->pair.waiting);
+
+	if (c->phase != PHASE_SPEAKING || c->pair.muted || c->pair.deferred.count ||
+	    c->inside[direction_of(c, LANE_RESPONSE)] || answers->parsed != answers->next)
+		return false;
+	if (front ? front->counted :
+		    c->inside[direction_of(c, LANE_REQUEST)] || requests->parsed > requests->next)
+		return false;
+	ret[direction_of(c, LANE_REQUEST)] = front ? front->position : requests->parsed;
+	ret[direction_of(c, LANE_RESPONSE)] = answers->parsed;
+	return true;
+}
+
+void conversation_anchor(struct conversation *c, const uint64_t anchor[2])
+{
+	unsigned int response = direction_of(c, LANE_RESPONSE);
+
+	if (!c->blind || (c->anchored && c->anchor[response] >= c->flows[response].next))
+		return;
+	c->anchored = true;
+	memcpy(c->anchor, anchor, sizeof(c->anchor));
+}
+
 void conversation_lose(struct conversation *c, struct pipeline *p)
 {
 	if (c->phase == PHASE_SPEAKING || c->phase == PHASE_FRESH)
-		gap(c, p, LOSS_NONE);
+		gap(c, p, direction_of(c, LANE_REQUEST), LOSS_NONE);
 }
 
 void conversation_free(struct conversation *c, struct pipeline *p)
@@ -200,13 +301,14 @@ void pipeline_tick(struct pipeline *pipeline, uint64_t now)
 	}
 }
 
-void pipeline_init(struct pipeline *pipeline, uint32_t open_requests, size_t memory)
+void pipeline_init(struct pipeline *pipeline, uint32_t open_requests)
 {
 	memset(pipeline, 0, sizeof(*pipeline));
 	outlet_init(&pipeline->outlet, open_requests);
-	flow_memory_init(&pipeline->memory, memory);
+	flow_memory_init(&pipeline->memory);
 	for (int i = 0; protocols[i]; i++)
-		pool_init(&pipeline->states[i], protocols[i]->state_size, SIZE_MAX, 64);
+		pool_init(&pipeline->states[i], MEMORY_CONNECTIONS, protocols[i]->state_size,
+			  SIZE_MAX, 64);
 }
 
 void pipeline_free(struct pipeline *pipeline)

@@ -7,13 +7,24 @@
  *	          |                                                                  ^
  *	FRESH ----+-- detect(): certain --> SPEAKING -- SWITCH (Upgrade, TLS) --> FRESH
  *	(begin seen)                          |   ^
- *	                          gap, LOST   |   |  a request that begins right after an
- *	                                      v   |  answer, or is the first thing seen
+ *	                          gap, LOST   |   |  a turn: a request that begins right
+ *	                                      v   |  after an answer, or when all is at rest
  *	(begin not seen) ------------------> MIDWAY -- nothing of ours for long --> DEAF
  *
- * After a gap it is unknown which answers are still to come, so pairing starts again only where
- * a request begins just when the other side has spoken: an answer is never given to the wrong
- * request, at the price of requests not counted (struct pipeline, `gaps`).
+ * In mid-stream it is unknown which answers are still to come, so an answer might be given to the
+ * wrong request. Pairing starts again at a turn, but for a rest before it, only on trial: nothing
+ *is reported until at a later turn as many answers as requests have been seen. One answer too many,
+ * and the trial is over. A count may come out short by that, never wrong.
+ *
+ *	MIDWAY -- turn --> SPEAKING, muted -- turn, nothing waits --> SPEAKING (for some turns yet
+ *	   |  ^                  |                                       ^      one may go back)
+ *	   |  +------------------+ an answer that no request waits for   |
+ *	   +--- a request after a rest ----------------------------------+
+ *	   +--- a request --> SPEAKING, muted and blind -- anchor -------+
+ *
+ * A client's end whose server's end is seen, too, does not try: it follows requests only, blind to
+ * answers, until the server's end tells it an anchor: which request is answered from which byte on
+ * (twins.h).
  */
 #ifndef ONLOOKER_CONVERSATION_H
 #define ONLOOKER_CONVERSATION_H
@@ -41,6 +52,13 @@ struct pipeline {
 	struct conversation *pending;  /* those that wait for something that time can decide */
 };
 
+/* What is known of a stream when it is seen first. */
+enum beginning {
+	BEGINNING_SEEN,	  /* it begins here */
+	BEGINNING_QUIET,  /* it was open, and at rest */
+	BEGINNING_MIDWAY, /* it was open */
+};
+
 enum conversation_phase {
 	PHASE_FRESH,
 	PHASE_MIDWAY,
@@ -51,25 +69,31 @@ enum conversation_phase {
 struct conversation {
 	struct connection connection; /* what sinks see */
 	struct flow flows[2];	      /* by enum event_direction */
+	uint64_t anchor[2];	      /* the request that begins here is answered from here on */
 	struct moment begun[2];	      /* the message in progress */
 	struct pair pair;
 	void *state;
 	uint64_t unended;	/* number of the request whose last byte is still to come; 0 none */
 	uint64_t waiting_since; /* ns: PARSE_WAIT was answered; 0 none */
 	struct conversation *next_pending, **link_pending;
-	uint16_t tries;	  /* midway: chunks looked at in vain */
-	uint8_t protocol; /* index in protocols[]; PROTOCOLS_MAX: unknown */
-	uint8_t phase;	  /* enum conversation_phase */
-	uint8_t base;	  /* session as the protocol last said: SESSION_IDLE, _TRANSACTION, _NONE */
-	bool inside[2];	  /* between the first and the last step of a message */
-	bool answered;	  /* midway: the last bytes seen were the answering side's */
-	bool announced;	  /* sinks were told CONNECTION_OPENED */
-	bool late;	  /* stop waiting for what was not seen */
+	uint64_t moved_at; /* ns: when the newest chunk was moved */
+	uint16_t tries;	   /* midway: chunks looked at in vain */
+	uint8_t protocol;  /* index in protocols[]; PROTOCOLS_MAX: unknown */
+	uint8_t phase;	   /* enum conversation_phase */
+	uint8_t base;	/* session as the protocol last said: SESSION_IDLE, _TRANSACTION, _NONE */
+	bool inside[2]; /* between the first and the last step of a message */
+	bool answered;	/* midway, proving: the last bytes seen were the answering side's */
+	bool at_rest;	/* midway: nothing is under way, the next request begins an exchange */
+	uint8_t doubt;	/* turns until what answers what is beyond it; while muted at least 1 */
+	bool witnessed; /* its other end is seen, too */
+	bool blind;	/* on trial as a client witnessed: answers are passed over */
+	bool anchored;	/* blind: `anchor` is known */
+	bool announced; /* sinks were told CONNECTION_OPENED */
+	bool late;	/* stop waiting for what was not seen */
 };
 
-/* A pipeline for connections with at most `open_requests` waiting each, `memory` bytes held in all.
- */
-void pipeline_init(struct pipeline *pipeline, uint32_t open_requests, size_t memory);
+/* A pipeline for connections with at most `open_requests` waiting each. */
+void pipeline_init(struct pipeline *pipeline, uint32_t open_requests);
 void pipeline_free(struct pipeline *pipeline);
 
 /* Time passes (ns): decides what has waited long enough. Call about ten times a second. */
@@ -77,11 +101,18 @@ void pipeline_tick(struct pipeline *pipeline, uint64_t now);
 
 /*
  * Begins a conversation in memory of the caller's (any content). Of `connection` the fields
- * identity, peer, side (0 unknown), opened_here and the times are taken over.
- * midway: the stream was open before it was seen; else both directions begin at position 0.
+ * identity, peer, side (0 unknown), opened_here and the times are taken over. Both directions begin
+ * at `position`; of BEGINNING_MIDWAY streams, wherever their first chunk does.
  */
 void conversation_open(struct conversation *conversation, const struct connection *connection,
-		       bool midway);
+		       enum beginning beginning, uint64_t position);
+
+/*
+ * A connection that has not said a word since it was found open is taken to be what others of its
+ * server are, until it speaks: index of protocols[], and the side where that is not known.
+ */
+void conversation_presume(struct conversation *conversation, struct pipeline *pipeline,
+			  unsigned int protocol, enum side side);
 
 /*
  * Takes one chunk of one direction (enum event_direction) through detection, parsing and pairing;
@@ -89,6 +120,15 @@ void conversation_open(struct conversation *conversation, const struct connectio
  */
 void conversation_feed(struct conversation *conversation, struct pipeline *pipeline,
 		       unsigned int direction, const struct chunk *chunk);
+
+/*
+ * Where it stands, by direction, if an answer is to come next: the request that begins there, seen
+ * or not, is answered from there on. False: it does not stand so, or that is not certain.
+ */
+bool conversation_settled(const struct conversation *conversation, uint64_t ret[2]);
+
+/* Tells a blind one where it may begin, unless it is on its way to such a place. */
+void conversation_anchor(struct conversation *conversation, const uint64_t anchor[2]);
 
 /* Ends it at `now` ns: what waits is reported as aborted, memory is freed. */
 void conversation_close(struct conversation *conversation, struct pipeline *pipeline, uint64_t now);
@@ -103,7 +143,7 @@ void conversation_free(struct conversation *conversation, struct pipeline *pipel
 static inline bool conversation_searches(const struct conversation *conversation,
 					 unsigned int tries)
 {
-	return conversation->phase == PHASE_MIDWAY && conversation->protocol == PROTOCOLS_MAX &&
+	return conversation->phase == PHASE_MIDWAY && !conversation->connection.protocol &&
 	       conversation->tries >= tries;
 }
 

@@ -5,8 +5,8 @@
 
 #define DETECT_BYTES 8192   /* after as many bytes a protocol must have shown itself */
 #define FOREIGN_BYTES 16384 /* of a server that speaks first */
-#define MIDWAY_TRIES 64
-#define CERTAIN 50 /* detect(): from here on it is believed */
+#define MIDWAY_TRIES 1024   /* chunks in which no message began */
+#define CERTAIN 50	    /* detect(): from here on it is believed */
 
 /* The protocol that `view` is, -EAGAIN while more bytes could tell, -ENOENT when it is none. */
 static int detect(const struct conversation *c, struct bytes view, enum lane lane, bool midway)
@@ -64,7 +64,7 @@ static bool guess_side(struct conversation *c, struct bytes view, unsigned int d
 
 /*
  * A stream in mid-life. Chunks are looked at one by one: programs write whole messages. Pairing
- * begins with a request that is the very first thing seen or that follows an answer.
+ * begins with a request after a rest, or on trial with one that follows an answer, or blindly.
  */
 void detect_midway(struct conversation *c, struct pipeline *p, unsigned int direction)
 {
@@ -78,19 +78,22 @@ void detect_midway(struct conversation *c, struct pipeline *p, unsigned int dire
 		guess_side(c, view, direction);
 	if (c->connection.side && lane_of(c, direction) == LANE_RESPONSE) {
 		c->answered = true;
+		c->at_rest = false;
 	} else if (c->connection.side) {
 		found = detect(c, view, LANE_REQUEST, true);
-		if (found >= 0 && (c->answered || (!c->tries && c->protocol == PROTOCOLS_MAX))) {
+		if (found >= 0)
+			c->tries = 0;
+		if (found >= 0 && (c->answered || c->at_rest || phase_witnessed(c))) {
 			phase_speaking(c, p, found, true);
 			return;
 		}
-		c->answered = false;
+		if (found == -EAGAIN && (c->answered || c->at_rest) && view.size < DETECT_BYTES)
+			return;
+		c->answered = c->at_rest = false;
 	}
-	if (found == -EAGAIN && c->answered && view.size < DETECT_BYTES)
-		return;
 	flow_restart(flow, &p->memory, flow->next);
-	if (++c->tries >= MIDWAY_TRIES && c->protocol == PROTOCOLS_MAX)
+	if (c->tries < MIDWAY_TRIES)
+		c->tries++;
+	else if (!c->connection.protocol)
 		phase_deaf(c, p);
-	else if (c->tries == UINT16_MAX)
-		c->tries = MIDWAY_TRIES;
 }

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stream/flow.h"
 
-#include <stdlib.h>
+#define BLOCKS_KEPT 64
 
-#define BLOCKS_KEPT 16
-
-void flow_memory_init(struct flow_memory *memory, size_t limit)
+void flow_memory_init(struct flow_memory *memory)
 {
-	*memory = (struct flow_memory){ .limit = limit };
-	pool_init(&memory->blocks, FLOW_BLOCK, limit / FLOW_BLOCK, BLOCKS_KEPT);
+	*memory = (struct flow_memory){ .used = 0 };
+	pool_init(&memory->blocks, MEMORY_STREAMS, FLOW_BLOCK, SIZE_MAX, BLOCKS_KEPT);
 }
 
 void flow_memory_free(struct flow_memory *memory)
@@ -16,23 +14,21 @@ void flow_memory_free(struct flow_memory *memory)
 	pool_free(&memory->blocks);
 }
 
-static void *memory_take(struct flow_memory *memory, size_t size)
+static void *buffer_take(struct flow_memory *memory, size_t size)
 {
 	void *buffer;
 
 	if (size <= FLOW_BLOCK) {
 		buffer = pool_take(&memory->blocks);
 	} else {
-		buffer = memory->used + size <= memory->limit ? malloc(size) : NULL;
-		if (buffer)
-			memory->used += size;
+		buffer = memory_take(MEMORY_STREAMS, size);
+		memory->used += buffer ? size : 0;
+		memory->refused += !buffer;
 	}
-	if (!buffer)
-		memory->refused++;
 	return buffer;
 }
 
-static void memory_give(struct flow_memory *memory, void *buffer, size_t size)
+static void buffer_give(struct flow_memory *memory, void *buffer, size_t size)
 {
 	if (!buffer)
 		return;
@@ -41,12 +37,12 @@ static void memory_give(struct flow_memory *memory, void *buffer, size_t size)
 		return;
 	}
 	memory->used -= size;
-	free(buffer);
+	memory_give(MEMORY_STREAMS, buffer, size);
 }
 
 static void held_free(struct flow *flow, struct flow_memory *memory)
 {
-	memory_give(memory, flow->held, flow->held_room);
+	buffer_give(memory, flow->held, flow->held_room);
 	flow->held = NULL;
 	flow->held_room = 0;
 }
@@ -67,7 +63,7 @@ static bool flow_hold(struct flow *flow, struct flow_memory *memory, struct byte
 	while (room < size)
 		room *= 2;
 	if (!held || room > flow->held_room) {
-		held = memory_take(memory, room);
+		held = buffer_take(memory, room);
 		if (!held)
 			return false;
 	} else {
@@ -125,11 +121,13 @@ static enum flow_take flow_put_aside(struct flow *flow, struct flow_memory *memo
 	struct ahead **link = &flow->ahead;
 	struct ahead *ahead;
 
-	if (flow->ahead_count == FLOW_AHEAD || memory->used + size > memory->limit)
+	if (flow->ahead_count == FLOW_AHEAD)
 		return FLOW_GAP;
-	ahead = malloc(size);
-	if (!ahead)
+	ahead = memory_take(MEMORY_STREAMS, size);
+	if (!ahead) {
+		memory->refused++;
 		return FLOW_GAP;
+	}
 	memory->used += size;
 	ahead->chunk = *chunk;
 	ahead->chunk.bytes.data = ahead->copy;
@@ -234,7 +232,7 @@ void flow_ahead_free(struct ahead *ahead, struct flow_memory *memory)
 	if (!ahead)
 		return;
 	memory->used -= sizeof(*ahead) + ahead->chunk.bytes.size;
-	free(ahead);
+	memory_give(MEMORY_STREAMS, ahead, sizeof(*ahead) + ahead->chunk.bytes.size);
 }
 
 void flow_restart(struct flow *flow, struct flow_memory *memory, uint64_t position)

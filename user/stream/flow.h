@@ -34,13 +34,13 @@ struct mark {
 
 #define FLOW_MARKS 8
 #define FLOW_AHEAD 16
-#define FLOW_BLOCK 16384
+#define FLOW_BLOCK 4096
 
 /* Memory for bytes that must be kept; shared by all lanes. */
 struct flow_memory {
 	struct pool blocks; /* of FLOW_BLOCK bytes */
-	size_t used, limit; /* bytes in larger buffers and in chunks put aside */
-	uint64_t refused;
+	size_t used;	    /* bytes in larger buffers and in chunks put aside */
+	uint64_t refused;   /* of those; of blocks see the pool */
 };
 
 struct ahead {
@@ -71,8 +71,7 @@ enum flow_take {
 	FLOW_GAP,     /* bytes are missing before the chunk's captured ones: nothing was taken */
 };
 
-/* Room for `limit` bytes in all lanes together. */
-void flow_memory_init(struct flow_memory *memory, size_t limit);
+void flow_memory_init(struct flow_memory *memory);
 void flow_memory_free(struct flow_memory *memory);
 
 /*

@@ -13,6 +13,7 @@ static void begin_message(struct conversation *c, unsigned int direction)
 		.first = mark->arrival ? mark->arrival : mark->time,
 		.read = mark->time,
 		.task = mark->task,
+		.position = flow->parsed,
 	};
 }
 
@@ -101,6 +102,11 @@ static bool step(struct conversation *c, struct pipeline *p, unsigned int direct
 	status = ask(c, direction, &used, &message);
 	if (status == PARSE_NEED_MORE)
 		return false;
+	if (status == PARSE_WAIT && (c->pair.muted || c->doubt)) {
+		phase_midway(c, p);
+		c->answered = true;
+		return false;
+	}
 	if (status == PARSE_WAIT)
 		return wait(c, p, direction);
 	*still = used ? 0 : *still + 1;

@@ -48,10 +48,38 @@ void phase_session(struct conversation *c, struct pipeline *p, enum session_stat
 /* Active while something waits, if the protocol has sessions; else as it last said. */
 void phase_session_update(struct conversation *c, struct pipeline *p)
 {
-	bool busy = c->pair.waiting.count && c->connection.protocol &&
+	bool busy = c->pair.waiting.count && !c->blind && c->connection.protocol &&
 		    c->connection.protocol->sessions && c->base != SESSION_NONE;
 
 	phase_session(c, p, busy ? SESSION_ACTIVE : c->base);
+}
+
+/* It was presumed to be what it is not. */
+static void retract(struct conversation *c, struct pipeline *p)
+{
+	c->base = SESSION_NONE;
+	phase_session(c, p, SESSION_NONE);
+	outlet_connection(&p->outlet, &c->connection, CONNECTION_CLOSED, SESSION_NONE);
+	c->connection.protocol = NULL;
+	c->announced = false;
+}
+
+static bool is_presumed(const struct conversation *c)
+{
+	return c->protocol == PROTOCOLS_MAX && c->connection.protocol;
+}
+
+void conversation_presume(struct conversation *c, struct pipeline *p, unsigned int protocol,
+			  enum side side)
+{
+	if (c->announced || c->phase == PHASE_DEAF || c->protocol != PROTOCOLS_MAX)
+		return;
+	if (!c->connection.side)
+		c->connection.side = side;
+	c->connection.protocol = protocols[protocol];
+	c->base = SESSION_IDLE;
+	phase_announce(c, p);
+	phase_session_update(c, p);
 }
 
 /* ---- phases ---- */
@@ -65,6 +93,8 @@ void phase_drop_state(struct conversation *c, struct pipeline *p)
 
 void phase_deaf(struct conversation *c, struct pipeline *p)
 {
+	if (is_presumed(c))
+		retract(c, p);
 	c->phase = PHASE_DEAF;
 	phase_settle(c);
 	pair_forget(&c->pair, &p->outlet);
@@ -79,6 +109,8 @@ bool phase_speaking(struct conversation *c, struct pipeline *p, unsigned int pro
 {
 	const struct protocol *ops = protocols[protocol];
 
+	if (is_presumed(c) && c->connection.protocol != ops)
+		retract(c, p);
 	if (c->protocol != protocol)
 		phase_drop_state(c, p);
 	if (!c->state)
@@ -94,6 +126,11 @@ bool phase_speaking(struct conversation *c, struct pipeline *p, unsigned int pro
 	c->phase = PHASE_SPEAKING;
 	c->late = false;
 	c->inside[0] = c->inside[1] = false;
+	c->pair.muted = midway;
+	c->blind = midway && phase_witnessed(c);
+	c->doubt = midway && !c->blind ? DOUBT_TURNS : 0;
+	c->answered = c->anchored = false;
+	c->tries = 0;
 	phase_announce(c, p);
 	/* Where sessions are announced by the protocol, a new one is not open yet. */
 	if (c->base == SESSION_NONE && (midway || !ops->sessions))
@@ -106,12 +143,14 @@ bool phase_speaking(struct conversation *c, struct pipeline *p, unsigned int pro
 void phase_midway(struct conversation *c, struct pipeline *p)
 {
 	c->phase = PHASE_MIDWAY;
-	c->answered = false;
+	c->answered = c->at_rest = c->blind = c->anchored = false;
+	c->doubt = 0;
 	c->tries = 0;
 	c->unended = 0;
 	c->waiting_since = 0;
 	c->late = false;
 	pair_forget(&c->pair, &p->outlet);
+	c->pair.muted = false;
 	for (int i = 0; i < 2; i++)
 		flow_restart(&c->flows[i], &p->memory, c->flows[i].next);
 	phase_session_update(c, p);

@@ -12,9 +12,17 @@
 
 #include "stream/conversation.h"
 
+#define DOUBT_TURNS 9 /* one that ends the trial, then as many as may still prove it wrong */
+
 static inline struct protocol_counts *counts_of(struct conversation *c, struct pipeline *p)
 {
 	return &p->counts[c->protocol];
+}
+
+/* The server's end is seen, too: it is the better judge of what answers what. */
+static inline bool phase_witnessed(const struct conversation *c)
+{
+	return c->witnessed && c->connection.side == SIDE_CLIENT;
 }
 
 /* Which direction speaks for whom. */
@@ -50,7 +58,8 @@ void phase_drop_state(struct conversation *c, struct pipeline *p);
 
 /*
  * The conversation enters a phase. Speaking: false where there is no memory for the protocol's
- * state; it is deaf then. Midway: bytes are missing, or make no sense; what waits is forgotten.
+ * state; it is deaf then. Midway: bytes are missing, or make no sense; what waits is forgotten; of
+ * a stream that goes on speaking after it, what is answered by what is not certain yet.
  */
 void phase_deaf(struct conversation *c, struct pipeline *p);
 bool phase_speaking(struct conversation *c, struct pipeline *p, unsigned int protocol, bool midway);

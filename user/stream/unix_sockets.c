@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/memory.h"
+
 #define NAMESPACES 256 /* read between two refreshes; of more, all sockets count as open */
 
 /* The inodes of one network namespace's Unix sockets, sorted. */
@@ -36,7 +38,8 @@ int unix_sockets_new(struct unix_sockets **ret)
 void unix_sockets_refresh(struct unix_sockets *sockets)
 {
 	for (size_t i = 0; i < sockets->count; i++)
-		free(sockets->listings[i].inodes);
+		memory_give(MEMORY_STREAMS, sockets->listings[i].inodes,
+			    sockets->listings[i].room * sizeof(*sockets->listings[i].inodes));
 	sockets->count = 0;
 }
 
@@ -59,10 +62,13 @@ static bool append(struct listing *listing, uint64_t inode)
 {
 	if (listing->count == listing->room) {
 		size_t room = listing->room ? listing->room * 2 : 256;
-		uint64_t *grown = realloc(listing->inodes, room * sizeof(*grown));
+		uint64_t *grown = memory_take(MEMORY_STREAMS, room * sizeof(*grown));
 
 		if (!grown)
 			return false;
+		if (listing->count)
+			memcpy(grown, listing->inodes, listing->count * sizeof(*grown));
+		memory_give(MEMORY_STREAMS, listing->inodes, listing->room * sizeof(*grown));
 		listing->inodes = grown;
 		listing->room = room;
 	}

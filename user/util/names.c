@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "util/names.h"
 
-#include <stdlib.h>
+#include "util/arena.h"
 
 #define BUCKETS 131072 /* a power of two, more than twice NAMES_LIMIT: probes stay short */
 
@@ -13,6 +13,7 @@ static const size_t budgets[NAME_KINDS] = { NAMES_OPERATIONS, NAMES_PEERS, NAMES
 static struct {
 	uint16_t bucket[BUCKETS]; /* 0: free */
 	char *text[NAMES_LIMIT];
+	struct arena arena;
 	size_t used;
 	size_t kind_used[NAME_KINDS];
 	uint64_t refused;
@@ -48,13 +49,14 @@ uint16_t names_intern(enum name_kind kind, struct bytes text)
 		if (same(names.text[names.bucket[i]], text))
 			return names.bucket[i];
 	}
-	copy = names.kind_used[kind] < budgets[kind] ? malloc(text.size + 1) : NULL;
+	copy = NULL;
+	if (names.kind_used[kind] < budgets[kind])
+		copy = arena_take(&names.arena, MEMORY_TABLES, text.size + 1);
 	if (!copy) {
 		names.refused++;
 		return NAME_OTHER;
 	}
 	memcpy(copy, text.data, text.size);
-	copy[text.size] = '\0';
 	names.kind_used[kind]++;
 	names.text[names.used] = copy;
 	names.bucket[i] = names.used;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "util/pool.h"
 
-#include <stdlib.h>
-
-void pool_init(struct pool *pool, size_t block_size, size_t limit, size_t keep)
+void pool_init(struct pool *pool, enum memory_use use, size_t block_size, size_t limit, size_t keep)
 {
 	*pool = (struct pool){
+		.use = use,
 		.block_size = block_size < sizeof(void *) ? sizeof(void *) : block_size,
 		.limit = limit,
 		.keep = keep,
@@ -20,7 +19,7 @@ void *pool_take(struct pool *pool)
 		pool->free = *(void **)block;
 		pool->idle--;
 	} else if (pool->out < pool->limit) {
-		block = malloc(pool->block_size);
+		block = memory_take(pool->use, pool->block_size);
 	}
 	if (!block) {
 		pool->refused++;
@@ -36,7 +35,7 @@ void pool_give(struct pool *pool, void *block)
 		return;
 	pool->out--;
 	if (pool->idle >= pool->keep) {
-		free(block);
+		memory_give(pool->use, block, pool->block_size);
 		return;
 	}
 	*(void **)block = pool->free;
@@ -50,7 +49,7 @@ void pool_free(struct pool *pool)
 		void *block = pool->free;
 
 		pool->free = *(void **)block;
-		free(block);
+		memory_give(pool->use, block, pool->block_size);
 	}
 	pool->idle = 0;
 }

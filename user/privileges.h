@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the program may do: which capabilities it needs and for what, which of them it keeps once it
+ * observes, and how it gives the others up.
+ *
+ *	start: CAP_BPF CAP_PERFMON ...  -> load, attach, listen -> privileges_reduce() -> confine()
+ */
+#ifndef ONLOOKER_PRIVILEGES_H
+#define ONLOOKER_PRIVILEGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct privilege {
+	unsigned int capability; /* its number, linux/capability.h */
+	const char *name;
+	const char *purpose; /* what it is needed to do */
+	const char *loss;    /* what is lost without; NULL: nothing works without */
+	bool kept;	     /* used in operation too, not only at the start */
+};
+
+/* Everything that is of use, what nothing works without first. Ends with name NULL. */
+extern const struct privilege privileges[];
+
+/* The calling thread's effective capabilities, a bit for each; 0 where they cannot be told. */
+uint64_t privileges_held(void);
+
+/* Whether `held` has the capability, or CAP_SYS_ADMIN where the kernel takes that for it. */
+bool privileges_suffice(uint64_t held, unsigned int capability);
+
+/* Whether a seccomp filter is in force for the calling thread. */
+bool privileges_filtered(void);
+
+/*
+ * Why the kernel may have refused (EPERM, EACCES, ENOSYS) to load or attach, as a text without a
+ * full stop: "CAP_PERFMON is missing: needed to ...", or what else may stand in the way.
+ */
+void privileges_explain(char *ret, size_t size);
+
+/*
+ * Gives up, for good, what is not needed in operation: new privileges by execve(), and every
+ * capability that is not `kept`, in all five sets. CAP_BPF is kept where the kernel asks for it to
+ * use a map that is open. Call it from the only thread. 0, or -errno of the first step that was
+ * refused; the others are done all the same. *ret_kept: the capabilities that are still held.
+ */
+int privileges_reduce(uint64_t *ret_kept);
+
+/* The names of a set, "CAP_BPF CAP_PERFMON", cut to `size`; others than `privileges` by number. */
+void privileges_list(uint64_t set, char *ret, size_t size);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stream/twins.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "stream/endpoint.h"
+#include "stream/entry.h"
+#include "util/memory.h"
+
+struct twins {
+	size_t places; /* a power of two */
+	struct entry *place[];
+};
+
+static size_t table_size(size_t places)
+{
+	return sizeof(struct twins) + places * sizeof(struct entry *);
+}
+
+int twins_new(uint32_t connections, struct twins **ret)
+{
+	size_t places = 16;
+	struct twins *twins;
+
+	while (places < connections)
+		places *= 2;
+	twins = memory_take_zeroed(MEMORY_FIXED, table_size(places));
+	if (!twins)
+		return -ENOMEM;
+	twins->places = places;
+	*ret = twins;
+	return 0;
+}
+
+void twins_free(struct twins *twins)
+{
+	if (twins)
+		memory_give(MEMORY_FIXED, twins, table_size(twins->places));
+}
+
+/* A number for a pair of ends, in this order. */
+static uint64_t key_of(uint64_t end, uint64_t other)
+{
+	return end * 0x9e3779b97f4a7c15ULL + (other ^ other >> 29);
+}
+
+static struct entry **place_of(struct twins *twins, uint64_t key)
+{
+	return &twins->place[(key ^ key >> 32) & (twins->places - 1)];
+}
+
+void twins_add(struct twins *twins, struct entry *entry, const struct event_open *open)
+{
+	uint64_t end, other, wanted;
+	struct entry **place, *found;
+
+	/* The two ends of a Unix socket number their bytes each for itself. */
+	if (open->family == AF_UNIX)
+		return;
+	end = endpoint_id(open, true);
+	other = endpoint_id(open, false);
+	wanted = key_of(other, end);
+	found = *place_of(twins, wanted);
+	while (found && (found->twin.key != wanted || found->twin.other))
+		found = found->twin.next;
+	if (found) {
+		found->twin.other = entry;
+		entry->twin.other = found;
+		found->conversation.witnessed = entry->conversation.witnessed = true;
+	}
+	entry->twin.key = key_of(end, other);
+	place = place_of(twins, entry->twin.key);
+	entry->twin.next = *place;
+	entry->twin.link = place;
+	if (*place)
+		(*place)->twin.link = &entry->twin.next;
+	*place = entry;
+}
+
+static void part(struct entry *entry)
+{
+	struct entry *other = entry->twin.other;
+
+	if (!other)
+		return;
+	other->twin.other = entry->twin.other = NULL;
+	other->conversation.witnessed = entry->conversation.witnessed = false;
+}
+
+void twins_remove(struct entry *entry)
+{
+	if (!entry->twin.link)
+		return;
+	part(entry);
+	*entry->twin.link = entry->twin.next;
+	if (entry->twin.next)
+		entry->twin.next->twin.link = entry->twin.link;
+	entry->twin.link = NULL;
+}
+
+void twins_witness(struct entry *server)
+{
+	struct entry *client = server->twin.other;
+	uint64_t settled[2], anchor[2];
+
+	if (!client || !client->conversation.blind)
+		return;
+	if (conversation_deaf(&server->conversation)) {
+		part(server);
+		return;
+	}
+	if (server->conversation.connection.side != SIDE_SERVER ||
+	    !conversation_settled(&server->conversation, settled))
+		return;
+	for (unsigned int i = 0; i < 2; i++)
+		anchor[!i] = entry_widen(client, !i, entry_narrow(server, i, settled[i]));
+	conversation_anchor(&client->conversation, anchor);
+}
