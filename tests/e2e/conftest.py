@@ -6,12 +6,17 @@ the servers' own books and the clients' own counts, never in the observer's.
 """
 
 import os
+from contextlib import ExitStack
+from itertools import count
 
 import pytest
 from lib import servers
 from lib.group import Group
-from lib.observer import Observer
+from lib.observer import Observer, sanitized
 from lib.process import Bed, free_port
+
+# With the sanitizers it reads several times slower.
+ROOMY = {"limits": {"ring_bytes": 1 << 28}} if sanitized() else {}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,20 +34,20 @@ def bed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def start_observer(bed, request):
-    """Starts observers, which end with the module."""
-    running = []
+    """Starts observers, which end with the module; one that does not end well fails it."""
+    numbers = count()
+    with ExitStack() as running:
 
-    def start(config=None, *flags, program=None):
-        name = f"onlooker-{request.module.__name__}-{len(running)}"
-        config = bed.watch() if config is None else config
-        running.append(
-            Observer(bed.folder, free_port(), config, *flags, name=name, program=program)
-        )
-        return running[-1]
+        def start(config=None, *flags, program=None):
+            name = f"onlooker-{request.module.__name__}-{next(numbers)}"
+            config = bed.watch() | ROOMY if config is None else config
+            observer = Observer(
+                bed.folder, free_port(), config, *flags, name=name, program=program
+            )
+            running.callback(observer.stop)
+            return observer
 
-    yield start
-    for observer in running:
-        observer.stop()
+        yield start
 
 
 @pytest.fixture(scope="module")

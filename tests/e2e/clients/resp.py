@@ -5,8 +5,6 @@ import socket
 import threading
 import time
 
-import redis
-
 
 def encode(*words):
     parts = [b"*%d\r\n" % len(words)]
@@ -211,6 +209,8 @@ def script(port, count):
 
 def library(port, count):
     """redis-py: pool, pipeline, transaction, threads."""
+    import redis  # takes long, and the others do without
+
     with redis.Redis(port=port, decode_responses=True, max_connections=8) as client:
 
         def work():

@@ -4,6 +4,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -13,23 +14,33 @@ from .metrics import Delta, Scrape
 
 SETTLE_SECONDS = 5
 SETTLE_PAUSE = 0.3
+END_SECONDS = 30
+# What the sanitizers and tests/sanitized.c say.
+_UNSOUND = re.compile(r"^.*(?:ERROR: (?:\w+Sanitizer|descriptor)|runtime error: ).*$", re.M)
 
 
 def binary():
     return os.environ["ONLOOKER"]
 
 
+def sanitized():
+    """Whether the observer was built with SANITIZE=1: its memory and time are not its own."""
+    return os.environ.get("SANITIZE") == "1"
+
+
 class Observer:
     """One running observer. `config` is written to a file; `listen` is added to it."""
 
-    def __init__(self, folder, port, config, *flags, name="onlooker", program=None):
+    def __init__(self, folder, port, config, *flags, name="onlooker", program=None,
+                 prefix=()):  # fmt: skip
         self.port = port
         self.config_path = folder / f"{name}.json"
         self.log_path = folder / f"{name}.log"
+        self.killed = False
         self.write_config(config)
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [program or binary(), "--config", self.config_path, *flags],
+                [*prefix, program or binary(), "--config", self.config_path, *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -38,7 +49,7 @@ class Observer:
         try:
             self._wait_ready()
         except BaseException:
-            self.stop()
+            self._end(signal.SIGTERM)
             raise
 
     def write_config(self, config):
@@ -97,16 +108,27 @@ class Observer:
         yield window
         window.close(self.settle(), exact)
 
-    def stop(self, number=signal.SIGTERM):
-        """Ends it and returns the exit status."""
+    def _end(self, number):
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            return self.process.wait(10)
+            return self.process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             raise
+
+    def stop(self, number=signal.SIGTERM):
+        """Ends it and returns the exit status, which must be 0 without any complaint unless it was
+        killed here."""
+        self.killed |= number == signal.SIGKILL
+        status = self._end(number)
+        text = self.log_text()
+        killed = self.killed and status == -signal.SIGKILL
+        assert status == 0 or killed, f"ended with status {status}:\n{text}"
+        complaint = _UNSOUND.search(text)
+        assert not complaint, f"{complaint[0]}:\n{text}"
+        return status
 
 
 class Window:

@@ -43,27 +43,27 @@ def postgres_programs():
 class Postgres:
     """A cluster that logs every statement; `socket` is the folder of its Unix socket."""
 
-    def __init__(self, bed):
+    def __init__(self, bed, name="postgres", connections=100):
         self.bed = bed
         self.port = bed.port()
         self.programs = postgres_programs()
-        self.socket = bed.folder / "pg"
-        self.data = bed.folder / "pg" / "data"
-        self.log = bed.folder / "pg" / "server.json"
+        self.socket = bed.folder / (name if name != "postgres" else "pg")
+        self.data = self.socket / "data"
+        self.log = self.socket / "server.json"
         self.socket.mkdir()
         self.user = []
         if os.geteuid() == 0:
             self.user = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
             shutil.chown(self.socket, "postgres")
-        self._make()
+        self._make(connections)
         self.process = bed.start(
-            "postgres", [*self.user, self.programs / "postgres", "-D", self.data],
+            name, [*self.user, self.programs / "postgres", "-D", self.data],
             cwd=self.socket, end=signal.SIGINT,
         )
         self.process.wait_for(self._answers)
         self.sql("CREATE EXTENSION pg_stat_statements")
 
-    def _make(self):
+    def _make(self, connections):
         subprocess.run(
             [*self.user, self.programs / "initdb", "--pgdata", self.data, "--username", "e2e",
              "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C"],
@@ -74,7 +74,7 @@ class Postgres:
                 f"port = {self.port}\n"
                 f"unix_socket_directories = '{self.socket}'\n"
                 "listen_addresses = 'localhost'\n"
-                "fsync = off\nmax_connections = 100\nautovacuum = off\n"
+                f"fsync = off\nmax_connections = {connections}\nautovacuum = off\n"
                 "shared_preload_libraries = 'pg_stat_statements'\n"
                 "logging_collector = on\nlog_destination = 'jsonlog'\n"
                 f"log_directory = '{self.socket}'\nlog_filename = 'server.log'\n"
@@ -135,6 +135,7 @@ http {{
 	upstream backend {{ server 127.0.0.1:{backend}; keepalive 32; }}
 	server {{
 		listen 127.0.0.1:{port};
+		listen unix:{folder}/socket;
 		root {folder}/www;
 		location = /nothing {{ return 204; }}
 		location = /small {{ client_max_body_size 1k; proxy_pass http://backend; }}
@@ -155,11 +156,13 @@ http {{
 
 
 class Nginx:
-    """A server and, on a second port, another behind it, reached by /proxied/."""
+    """A server and, on a second port, another behind it, reached by /proxied/; the first one also
+    at the Unix socket `socket`."""
 
     def __init__(self, bed):
         self.port, self.backend = bed.port(), bed.port()
         self.folder = bed.folder / "nginx"
+        self.socket = self.folder / "socket"
         www = self.folder / "www"
         www.mkdir(parents=True)
         (www / "index.html").write_text("hello\n")
