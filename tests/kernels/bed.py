@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guest's servers, all in one cgroup, which is what the observer watches."""
+"""The servers, all in one cgroup, which is what the observer watches."""
 
 import os
 import shutil
 import socket
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
-GROUP = Path("/sys/fs/cgroup/bed")
+from lib.group import Group
+
+GROUP = Group("-bed")
 FOLDER = Path("/run/bed")
 PAYLOAD = Path("/run/payload")
-CLUSTER = "/var/lib/postgresql/cluster"
+CLUSTER = os.environ.get("CLUSTER", "/var/lib/postgresql/cluster")
 REDIS_PORT, POSTGRES_PORT, HTTP_PORT, CALLS_PORT = 6379, 5432, 8080, 8081
 REDIS_SOCKET, CALLS_SOCKET = FOLDER / "redis.sock", FOLDER / "calls.sock"
 FILE_BYTES = 300_000
@@ -34,12 +37,10 @@ http {{
 }}
 """
 
-_INTO_GROUP = f'echo $$ >{GROUP}/cgroup.procs && exec "$@"'
-
 
 def grouped(*command):
     """The command, moved into the cgroup before it begins."""
-    return ["sh", "-c", _INTO_GROUP, "sh", *map(str, command)]
+    return GROUP.command(command)
 
 
 def as_postgres(*command):
@@ -67,6 +68,46 @@ def wait_for(what, condition, seconds=60):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not ready after {seconds} s")
         time.sleep(0.1)
+
+
+@contextmanager
+def holding(*counts):
+    """While a client in the cgroup holds so many connections: see held.py."""
+    client = subprocess.Popen(
+        grouped("python3", PAYLOAD / "held.py", *counts),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=FOLDER,
+    )  # fmt: skip
+    with client:
+        if client.stdout.readline() != "ready\n":
+            raise RuntimeError("the client that holds connections failed")
+        yield
+        client.stdin.close()
+
+
+def established(port):
+    """How many TCP connections the kernel knows from and to that port."""
+    counts = {"client": 0, "server": 0}
+    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+        _, local, remote, state = line.split()[:4]
+        if state == "01":
+            counts["server"] += int(local.split(":")[1], 16) == port
+            counts["client"] += int(remote.split(":")[1], 16) == port
+    return counts
+
+
+@contextmanager
+def interrupted():
+    """While what is sent over loopback comes in by an interrupt, as it does from a network."""
+    mounted = FOLDER / "sys"  # with this network's devices
+    mounted.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "sysfs", "sysfs", mounted], check=True)
+    steering = mounted / "class/net/lo/queues/rx-0/rps_cpus"
+    try:
+        steering.write_text(f"{(1 << os.cpu_count()) - 1:x}", encoding="ascii")
+        yield
+        steering.write_text("0", encoding="ascii")
+    finally:
+        subprocess.run(["umount", mounted], check=True)
 
 
 def accepts(port):
@@ -108,8 +149,9 @@ def sql(text):
 
 
 def start():
-    """Starts everything and returns when all of it answers."""
-    GROUP.mkdir()
+    """Starts everything and returns when all of it answers; stop() ends it."""
+    if GROUP.path is None:
+        raise RuntimeError("no cgroup can be made here")
     FOLDER.mkdir()
     shutil.chown(FOLDER, "postgres")
     FOLDER.chmod(0o755)
@@ -128,3 +170,9 @@ def start():
     ready = [programs() / "pg_isready", "-q", "-h", FOLDER, "-p", str(POSTGRES_PORT)]
     wait_for("PostgreSQL", lambda: subprocess.run(ready).returncode == 0)
     sql("CREATE TABLE kept (number integer)")
+
+
+def stop():
+    """Ends what start() began."""
+    GROUP.leftovers(0)
+    GROUP.remove()

@@ -12,6 +12,7 @@ from lib.books import RedisBook, access_log
 
 REDIS_REQUESTS = 480
 REDIS_TESTS = ("SET", "GET", "LPUSH")
+CONNECTIONS = 1000
 TRANSACTIONS = 15
 SCRIPT = "BEGIN;\nINSERT INTO kept VALUES (:client_id);\nSELECT count(*) FROM kept;\nCOMMIT;\n"
 FORMS = ("write", "writev", "send", "sendto", "sendmsg", "sendmmsg", "peek", "waitall", "pieces",
@@ -34,6 +35,19 @@ def redis(counted, *flags):
     yield "commands, client", expected, got
 
 
+def new_connections(counted):
+    """A connection for each command, whose states change while programs run for other sockets."""
+    with bed.interrupted():
+        bed.run("redis-benchmark", "-q", "-k", "0", "-c", "20", "-n", CONNECTIONS, "-t", "set,get")
+    for side in ("server_", ""):
+        got = counted(f"redis_{side}commands_total", "operation", "status")
+        got.pop(("CONFIG", "ok"))
+        yield f"commands, {side or 'client_'}".rstrip("_"), {
+            ("SET", "ok"): CONNECTIONS, ("GET", "ok"): CONNECTIONS}, got  # fmt: skip
+    opened = counted("tcp_connections_opened_total", "role")
+    yield "connections, both ends alike", opened["client"], opened["server"]
+
+
 def postgres(counted, mode, host):
     script = bed.FOLDER / "script.sql"
     script.write_text(SCRIPT)
@@ -47,15 +61,15 @@ def postgres(counted, mode, host):
 
 
 def _http(counted, client, *command):
+    labels = ("method", "endpoint", "status")
     log = bed.FOLDER / "access.log"
     position = log.stat().st_size
     bed.run(*command)
-    lines = access_log(log, position)
+    served = counted("http_requests_total", *labels, service="nginx")
+    lines = access_log(log, position)  # by now nginx has written its last line
     expected = Counter()
     for (method, path, status), n in lines.items():
         expected[method, re.sub(r"\d+", "{id}", path), status] += n
-    labels = ("method", "endpoint", "status")
-    served = counted("http_requests_total", *labels, service="nginx")
     asked = counted("http_client_requests_total", *labels, service=client)
     return expected, served, asked
 
@@ -99,6 +113,7 @@ def calls(counted, family, address):
 LOADS = {
     "redis": lambda counted: redis(counted),
     "redis -P 16": lambda counted: redis(counted, "-P", "16"),
+    "redis, new connections": new_connections,
     "redis, Unix socket": lambda counted: redis(counted, "-s", bed.REDIS_SOCKET),
     "pgbench simple": lambda counted: postgres(counted, "simple", "127.0.0.1"),
     "pgbench extended": lambda counted: postgres(counted, "extended", "127.0.0.1"),

@@ -4,6 +4,8 @@
 import ctypes
 import os
 import struct
+from contextlib import suppress
+from pathlib import Path
 
 _SYSCALL = 321  # x86-64
 _NEXT_ID, _FD_BY_ID, _INFO_BY_FD = 11, 13, 15
@@ -36,6 +38,17 @@ def _describe(fd):
         "instructions": struct.unpack_from("=I", info, _XLATED)[0] // 8,
         "missed": struct.unpack_from("=Q", info, _MISSES)[0],
     }
+
+
+def owned(pid):
+    """The ids of the programs that a process has open."""
+    found = set()
+    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with suppress(FileNotFoundError):
+            words = path.read_text(encoding="ascii").split()
+            if "prog_type:" in words:
+                found.add(int(words[words.index("prog_id:") + 1]))
+    return found
 
 
 def loaded():
