@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from functools import cached_property
 from pathlib import Path
 
@@ -45,6 +46,7 @@ http {{
 		listen 127.0.0.1:{port} backlog=4096;
 		root {folder}/www;
 		location /route/ {{ return 200 "routed"; }}
+		location = /book {{ stub_status; }}
 		location /proxied/ {{
 			proxy_pass http://backend/;
 			proxy_http_version 1.1;
@@ -62,8 +64,8 @@ http {{
 class Postgres(servers.Postgres):
     """Without the books that the tests need: they would cost more than the queries."""
 
-    def _make(self):
-        super()._make()
+    def _make(self, connections):
+        super()._make(connections)
         with open(self.data / "postgresql.conf", "a", encoding="ascii") as file:
             file.write(
                 "log_statement = 'none'\nshared_preload_libraries = ''\n"
@@ -105,6 +107,12 @@ class Nginx:
             "nginx", ["nginx", "-e", "stderr", "-p", folder, "-c", config], end=signal.SIGQUIT
         )
         self.process.wait_for(lambda: accepts(self.port))
+
+    def book(self):
+        """[connections, requests] so far, those of this question included."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/book") as answer:
+            numbers = answer.read().decode().splitlines()[2].split()
+        return [int(numbers[0]), int(numbers[2])]
 
     def stop(self):
         self.process.process.terminate()

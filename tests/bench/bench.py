@@ -15,11 +15,12 @@ import footprint
 import growth
 import loads
 import programs
+import scale
 import throughput
 from report import Report
 from watchers import backend_of
 
-SECTIONS = ("footprint", "programs", "growth")
+SECTIONS = ("footprint", "scale", "programs", "growth")
 
 
 def arguments():
@@ -46,7 +47,7 @@ def chosen(options):
     if unknown:
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(loads.NAMES)}")
     if not names:
-        names = [*(loads.QUICK if options.quick else loads.NAMES), "footprint", "programs"]
+        names = [*(loads.QUICK if options.quick else loads.NAMES), "footprint", "scale", "programs"]
     return names + ["growth"] * (options.growth and "growth" not in names)
 
 
@@ -56,6 +57,8 @@ def measure(report, site, options):
     report.settings["backend"] = backend
     if "footprint" in names:
         footprint.measure(report, site, 3 if options.quick else 5)
+    if "scale" in names:
+        scale.measure(report, site)
     throughput.measure(
         report, site, loads.every(site, names), backend, options.pairs, options.seconds
     )

@@ -13,7 +13,7 @@ from throughput import watched_run
 
 SECTION = "Growth"
 ROUNDS = 3
-LIMITS = {"limits": {"endpoint_limit": 10000, "series": 100000}}
+LIMITS = {"memory_limit": 1 << 27, "limits": {"endpoint_limit": 10000, "series": 100000}}
 
 
 def _measure(report, site, load, seconds, name, beside=nullcontext):
