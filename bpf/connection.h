@@ -203,8 +203,8 @@ static __noinline bool emit_open(struct sock *sk, struct conn *conn, u32 kind_er
 	return true;
 }
 
-/* A slot of its own and word to user space. Without either it is tried again at the next call. */
-static __always_inline bool conn_take_slot(struct sock *sk, struct conn *conn)
+/* The generation first: until there is a slot, nobody looks at it. */
+static __always_inline bool slot_take(struct sock *sk, struct conn *conn)
 {
 	struct slot *slot;
 	u32 index;
@@ -216,17 +216,35 @@ static __always_inline bool conn_take_slot(struct sock *sk, struct conn *conn)
 	slot = bpf_map_lookup_elem(&slots, &index);
 	if (!slot)
 		return false;
-	conn->slot = index;
-	conn->generation = ++slot->generation;
 	slot->ignore = 0;
 	slot->hurried = 0;
 	slot->skipping[0] = slot->skipping[1] = 0;
 	slot->limit[0] = slot->limit[1] = ~0U;
+	conn->generation = ++slot->generation;
+	asm volatile("" ::: "memory");
+	conn->slot = index;
 	if (emit_open(sk, conn, EVENT_OPEN << 16))
 		return true;
 	conn->slot = SLOT_NONE;
 	bpf_map_push_elem(&free_slots, &index, BPF_ANY);
 	return false;
+}
+
+/*
+ * A slot of its own and word to user space. Without either it is tried again at the next call. Two
+ * threads may make the first calls at once: only one of them takes a slot.
+ */
+static __always_inline bool conn_take_slot(struct sock *sk, struct conn *conn)
+{
+	u64 address = (u64)sk;
+	u8 one = 1;
+	bool taken;
+
+	if (bpf_map_update_elem(&taking, &address, &one, BPF_NOEXIST))
+		return false;
+	taken = conn->slot != SLOT_NONE || slot_take(sk, conn);
+	bpf_map_delete_elem(&taking, &address);
+	return taken;
 }
 
 static __noinline void emit_close(struct conn *conn, u32 positions[2], u32 unread, u32 flags)

@@ -46,6 +46,14 @@ struct {
 	__type(value, u32);
 } free_slots SEC(".maps");
 
+/* By address: the sockets that are taking a slot right now, on any processor. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, u8);
+} taking SEC(".maps");
+
 /* The state of sockets goes with the socket ... */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

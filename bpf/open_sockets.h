@@ -14,7 +14,7 @@
 
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
-#define QUIET_NS 1000000000ULL /* a connection at rest: nothing has moved for so long */
+#define QUIET_NS 100000000ULL /* a connection at rest: nothing has moved for so long */
 
 struct iter_task_file {
 	struct bpf_iter_meta *meta;

@@ -45,7 +45,7 @@ static const char *const allowed[] = {
 	"mremap",
 	"munmap",
 	"membarrier",
-	/* files; open and openat: see limit_files() */
+	/* files; open, openat and open_by_handle_at: see limit_files() */
 	"access",
 	"close",
 	"close_range",
@@ -65,7 +65,6 @@ static const char *const allowed[] = {
 	"lstat",
 	"name_to_handle_at",
 	"newfstatat",
-	"open_by_handle_at",
 	"pread64",
 	"preadv",
 	"pwrite64",
@@ -248,6 +247,8 @@ static int limit_files(scmp_filter_ctx filter)
 
 	if (!result)
 		result = allow_bits(filter, "openat", 2, writing, O_RDONLY);
+	if (!result)
+		result = allow_bits(filter, "open_by_handle_at", 2, writing, O_RDONLY);
 	return result;
 }
 

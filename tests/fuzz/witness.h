@@ -294,7 +294,7 @@ static void witness_end(struct witness *witness)
 {
 	struct pipeline *p = &witness->pipeline;
 
-	REQUIRE(!p->pending && !states_out(p) && !p->outlet.targets.out);
+	REQUIRE(!p->pending && !states_out(p) && !p->outlet.targets.out && !p->outlet.held.out);
 	REQUIRE(!p->memory.blocks.out && !p->memory.used);
 	pipeline_free(p);
 	if (tight.ballast)

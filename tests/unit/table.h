@@ -92,6 +92,7 @@ static inline int tear_down(void **state)
 	(void)state;
 	connections_free(connections);
 	assert_int_equal(pipeline.outlet.targets.out, 0);
+	assert_int_equal(pipeline.outlet.held.out, 0);
 	for (int i = 0; protocols[i]; i++)
 		assert_int_equal(pipeline.states[i].out, 0);
 	assert_int_equal(pipeline.memory.used, 0);

@@ -146,6 +146,14 @@ static int write_file(void)
 	return answer(open("/dev/null", O_WRONLY));
 }
 
+/* By its handle a file can be opened that has no path here. */
+static int write_handle(void)
+{
+	struct file_handle handle = { 0 };
+
+	return answer(syscall(SYS_open_by_handle_at, AT_FDCWD, &handle, O_WRONLY));
+}
+
 static int make_file(void)
 {
 	return answer(open("/dev/null", O_RDONLY | O_CREAT, 0600));
@@ -210,9 +218,9 @@ static int raise_limit(void)
 static void test_refused(void **state)
 {
 	static int (*const trials[])(void) = {
-		write_file,  make_file, load_program,	start_process,	    spawn,
-		end_other,   make_code, turn_into_code, type_into_terminal, open_packets,
-		raise_limit,
+		write_file,  make_file,	   load_program,   start_process,      spawn,
+		end_other,   make_code,	   turn_into_code, type_into_terminal, open_packets,
+		raise_limit, write_handle,
 	};
 
 	(void)state;

@@ -41,7 +41,7 @@ static void close_end(uint32_t slot)
 	send_close(slot, 1, at[slot][DIRECTION_RX], at[slot][DIRECTION_TX], 0, 0);
 }
 
-/* Busy when found: reported from the third exchange on, the second confirms where one begins. */
+/* Busy when found: counted from the third exchange on, the second confirms where one begins. */
 static void test_trial(void **state)
 {
 	static const unsigned int counted[] = { 0, 0, 1, 2, 3 };
@@ -79,8 +79,8 @@ static void test_contradiction(void **state)
 }
 
 /*
- * Nothing seems to be under way: the first exchange is on trial, the next one counts. A slow answer
- * to an older request ends that trial.
+ * Nothing seems to be under way: the first exchange counts once the next one confirms it. A slow
+ * answer to an older request ends that trial.
  */
 static void test_rest(void **state)
 {
@@ -89,7 +89,7 @@ static void test_rest(void **state)
 	for (unsigned int i = 0; i < 3; i++) {
 		move(CLIENT, DIRECTION_TX, REQUEST);
 		move(CLIENT, DIRECTION_RX, ANSWER);
-		assert_int_equal(done, i);
+		assert_int_equal(done, i ? i + 1 : 0);
 	}
 	close_end(CLIENT);
 
@@ -264,12 +264,57 @@ static void test_hearsay(void **state)
 	assert_int_equal(closed, 2);
 }
 
+/* The server's end is not followed any more, or never was: the client's end tries by itself. */
+static void test_alone(void **state)
+{
+	(void)state;
+	for (int deaf = 0; deaf < 2; deaf++) {
+		open_end(CLIENT, ROLE_CLIENT, EVENT_LATE);
+		open_end(SERVER, ROLE_SERVER, deaf ? 0 : EVENT_LATE);
+		if (deaf)
+			move(SERVER, DIRECTION_RX, "\x01\x02 nothing of ours\r\n");
+		move(CLIENT, DIRECTION_TX, REQUEST);
+		move(CLIENT, DIRECTION_RX, ANSWER);
+		assert_int_equal(done, 0);
+		if (!deaf)
+			send_close(SERVER, 1, 0, 0, 0, EVENT_UNWATCHED);
+		for (int i = 0; i < 10; i++) {
+			move(CLIENT, DIRECTION_TX, REQUEST);
+			move(CLIENT, DIRECTION_RX, ANSWER);
+		}
+		assert_in_range(done, 8, 11);
+		done = 0;
+		close_end(CLIENT);
+		if (deaf)
+			close_end(SERVER);
+	}
+}
+
+/* Unix sockets without a path: what one of them carries says nothing of the others. */
+static void test_unnamed(void **state)
+{
+	(void)state;
+	for (uint32_t slot = 0; slot < 2; slot++) {
+		struct event_open event = { .head = head(EVENT_OPEN, slot, 1), .family = AF_UNIX };
+
+		slots[slot].generation = 1;
+		event.head.flags = EVENT_LATE;
+		connections_event(connections, &event.head, sizeof(event));
+	}
+	send_data(0, 1, DIRECTION_RX, -START, ANSWER, strlen(ANSWER));
+	send_data(0, 1, DIRECTION_TX, -START, REQUEST, strlen(REQUEST));
+	assert_int_equal(opened, 1);
+	wait_ms(1000);
+	assert_int_equal(opened, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_trial),      TEST(test_contradiction), TEST(test_rest),
 		TEST(test_beginnings), TEST(test_window),	 TEST(test_anchor),
 		TEST(test_framing),    TEST(test_presumption),	 TEST(test_hearsay),
+		TEST(test_alone),      TEST(test_unnamed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

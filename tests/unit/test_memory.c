@@ -225,12 +225,42 @@ static void test_names(void **state)
 	assert_int_not_equal(names_intern(NAME_PEER, BYTES("10.0.0.1:1")), NAME_OTHER);
 }
 
+/* Blocks in holes that were there before the limit: not taken for something else again and again.
+ */
+static void test_old_holes(void **state)
+{
+	size_t n, room;
+	void *last;
+
+	(void)state;
+	for (n = 0; n < 64; n++) {
+		blocks[n] = malloc(LARGE * 2);
+		memset(blocks[n], 1, LARGE * 2);
+	}
+	last = malloc(LARGE);
+	while (n > 0)
+		free(blocks[--n]);
+	memory_limit(LIMIT, 0, 0);
+	for (n = 0; n < 64; n++) {
+		blocks[n] = memory_take(MEMORY_FIXED, LARGE);
+		memset(blocks[n], 1, LARGE);
+	}
+	memory_tick(clock_now() + 3 * NSEC_PER_SEC);
+	room = memory_room(MEMORY_STREAMS);
+	for (unsigned int i = 2; i < 50; i++)
+		memory_tick(clock_now() + i * 3 * NSEC_PER_SEC);
+	assert_in_range(memory_room(MEMORY_STREAMS), room - (room / 50), room);
+	empty(MEMORY_FIXED, LARGE, 0, n);
+	free(last);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_limit, tear_down),
 		cmocka_unit_test_teardown(test_guarantees, tear_down),
 		cmocka_unit_test_teardown(test_holes, tear_down),
+		cmocka_unit_test_teardown(test_old_holes, tear_down),
 		cmocka_unit_test_teardown(test_pool, tear_down),
 		cmocka_unit_test_teardown(test_arena, tear_down),
 		cmocka_unit_test(test_names),

@@ -33,7 +33,7 @@ static struct routes *new_routes(char **patterns, size_t count)
 static void leads(struct routes *routes, const char *target, const char *route)
 {
 	for (int i = 0; i < 2; i++)
-		assert_string_equal(names_text(routes_find(routes, view(target))), route);
+		assert_string_equal(names_text(routes_find(routes, view(target), true)), route);
 }
 
 static const char *const kept[] = {
@@ -121,8 +121,8 @@ static void test_targets(void **state)
 	leads(routes, "/redirect/http://x/y", "/redirect/http://x/y");
 	leads(routes, "/a;jsessionid=1F2E/b;v=1", "/a/b");
 	leads(routes, "/a\n\x01\x7f/\xff\xc3/\xc2\x80", "/a___/__/_");
-	assert_string_equal(names_text(routes_find(routes, (struct bytes){ NULL, 0 })), "/");
-	assert_string_equal(names_text(routes_find(routes, BYTES("/a\0b"))), "/a_b");
+	assert_string_equal(names_text(routes_find(routes, (struct bytes){ NULL, 0 }, true)), "/");
+	assert_string_equal(names_text(routes_find(routes, BYTES("/a\0b"), true)), "/a_b");
 	routes_free(routes);
 }
 
@@ -141,7 +141,7 @@ static void test_any_bytes(void **state)
 		for (size_t at = 0; at < size; at++)
 			target[at] = (uint8_t)(random() % 4 ? 0xc0 + random() % 64 : random());
 		target[0] = '/';
-		name = view(names_text(routes_find(routes, (struct bytes){ target, size })));
+		name = view(names_text(routes_find(routes, (struct bytes){ target, size }, true)));
 		assert_true(name.size > 0 && name.size < NAME_SIZE);
 		while (name.size > 0) {
 			uint32_t code = utf8_read(name, &step);
@@ -155,8 +155,9 @@ static void test_any_bytes(void **state)
 	target[0] = '/';
 	for (size_t at = 1; at + 2 < sizeof(target); at += 3)
 		memcpy(target + at, "\xe2\x82\xac", 3);
-	assert_int_equal(strlen(names_text(routes_find(routes, (struct bytes){ target, 700 }))),
-			 1 + 84 * 3);
+	assert_int_equal(
+		strlen(names_text(routes_find(routes, (struct bytes){ target, 700 }, true))),
+		1 + 84 * 3);
 	routes_free(routes);
 }
 
@@ -223,6 +224,23 @@ static void test_configured(void **state)
 	routes_free(routes);
 }
 
+/* Who may have no more routes finds those that have a name, and gives none. */
+static void test_not_fresh(void **state)
+{
+	struct routes *routes = new_routes(NULL, 0);
+	uint64_t refused = names_refused();
+
+	(void)state;
+	leads(routes, "/had/before", "/had/before");
+	assert_int_equal(routes_find(routes, BYTES("/had/before?q"), false),
+			 names_intern(NAME_ROUTE, BYTES("/had/before")));
+	assert_int_equal(routes_find(routes, BYTES("/never/had"), false), NAME_OTHER);
+	assert_int_equal(names_find(BYTES("/never/had")), NAME_NONE);
+	assert_int_equal(names_refused(), refused);
+	leads(routes, "/never/had", "/never/had");
+	routes_free(routes);
+}
+
 static uint64_t time_each(struct routes *routes, unsigned int different)
 {
 	uint64_t begin = clock_now();
@@ -233,7 +251,7 @@ static uint64_t time_each(struct routes *routes, unsigned int different)
 		int size = snprintf(target, sizeof(target), "/api/travels/%u/seats",
 				    (unsigned int)i % different);
 
-		routes_find(routes, (struct bytes){ (const uint8_t *)target, (size_t)size });
+		routes_find(routes, (struct bytes){ (const uint8_t *)target, (size_t)size }, true);
 	}
 	return (clock_now() - begin) / i;
 }
@@ -256,7 +274,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fold),	   cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_any_bytes),  cmocka_unit_test(test_patterns),
-		cmocka_unit_test(test_configured), cmocka_unit_test(test_cost),
+		cmocka_unit_test(test_configured), cmocka_unit_test(test_not_fresh),
+		cmocka_unit_test(test_cost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,17 +5,22 @@
 
 #define TARGETS_LIMIT 65536
 #define TARGETS_KEPT 256
+#define HELD_LIMIT 65536
+#define HELD_KEPT 64
+#define HELD_MOST 1024 /* of one connection */
 
 void outlet_init(struct outlet *outlet, uint32_t open_requests)
 {
 	*outlet = (struct outlet){ .open_requests = open_requests };
 	pool_init(&outlet->targets, MEMORY_STREAMS, sizeof(struct target), TARGETS_LIMIT,
 		  TARGETS_KEPT);
+	pool_init(&outlet->held, MEMORY_STREAMS, sizeof(struct held), HELD_LIMIT, HELD_KEPT);
 }
 
 void outlet_free(struct outlet *outlet)
 {
 	pool_free(&outlet->targets);
+	pool_free(&outlet->held);
 }
 
 int outlet_add(struct outlet *outlet, struct sink *sink)
@@ -75,9 +80,9 @@ static struct target *target_copy(struct outlet *outlet, const struct connection
 	return target;
 }
 
-static void request_report(struct request *request, struct outlet *outlet,
-			   const struct connection *connection, const struct message *message,
-			   uint64_t end)
+static struct exchange exchange_of(const struct request *request,
+				   const struct connection *connection,
+				   const struct message *message, uint64_t end)
 {
 	bool server = connection->side == SIDE_SERVER;
 	bool whole =
@@ -108,19 +113,67 @@ static void request_report(struct request *request, struct outlet *outlet,
 	}
 	if (exchange.end < exchange.begin)
 		exchange.end = exchange.begin;
-	request->counted++;
-	outlet_exchange(outlet, &exchange);
+	return exchange;
+}
+
+/* ---- on trial ---- */
+
+/* Keeps an exchange, and its request's target with it; one too many is never reported. */
+static void held_push(struct pair *pair, struct outlet *outlet, struct request *request,
+		      const struct exchange *exchange)
+{
+	struct held *held = pair->held_count < HELD_MOST ? pool_take(&outlet->held) : NULL;
+
+	if (!held) {
+		outlet->unpaired++;
+		return;
+	}
+	*held = (struct held){ .target = request->target, .exchange = *exchange };
+	request->target = NULL;
+	if (pair->held)
+		pair->held_last->next = held;
+	else
+		pair->held = held;
+	pair->held_last = held;
+	pair->held_count++;
+}
+
+static void held_end(struct pair *pair, struct outlet *outlet, bool report)
+{
+	struct held *held;
+
+	while ((held = pair->held)) {
+		pair->held = held->next;
+		if (report)
+			outlet_exchange(outlet, &held->exchange);
+		else
+			outlet->unpaired++;
+		pool_give(&outlet->targets, held->target);
+		pool_give(&outlet->held, held);
+	}
+	pair->held_count = 0;
+}
+
+void pair_unmute(struct pair *pair, struct outlet *outlet)
+{
+	pair->muted = false;
+	held_end(pair, outlet, true);
 }
 
 /* One exchange is complete. */
-static void pair_report(const struct pair *pair, struct request *request, struct outlet *outlet,
+static void pair_report(struct pair *pair, struct request *request, struct outlet *outlet,
 			const struct connection *connection, const struct message *message,
 			uint64_t end)
 {
-	if (pair->muted)
-		outlet->unpaired += !request->counted++;
+	struct exchange exchange = exchange_of(request, connection, message, end);
+
+	request->counted++;
+	if (pair->muted && pair->holds)
+		held_push(pair, outlet, request, &exchange);
+	else if (pair->muted)
+		outlet->unpaired += request->counted == 1;
 	else
-		request_report(request, outlet, connection, message, end);
+		outlet_exchange(outlet, &exchange);
 }
 
 static void request_fill(struct request *request, const struct message *message,
@@ -241,8 +294,11 @@ static void queue_abort(struct queue *queue, struct outlet *outlet,
 	struct request *request;
 
 	while ((request = queue_front(queue))) {
-		if (!request->silent && !request->counted)
-			request_report(request, outlet, connection, NULL, now);
+		if (!request->silent && !request->counted) {
+			struct exchange exchange = exchange_of(request, connection, NULL, now);
+
+			outlet_exchange(outlet, &exchange);
+		}
 		queue_drop(queue, outlet);
 	}
 	queue_free(queue);
@@ -266,6 +322,7 @@ void pair_abort(struct pair *pair, struct outlet *outlet, const struct connectio
 
 void pair_forget(struct pair *pair, struct outlet *outlet)
 {
+	held_end(pair, outlet, false);
 	while (pair->deferred.count)
 		queue_forget(&pair->deferred, outlet);
 	while (pair->waiting.count)

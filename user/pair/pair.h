@@ -19,6 +19,7 @@ struct outlet {
 	unsigned int sink_count;
 	uint32_t open_requests; /* limit per connection */
 	struct pool targets;	/* of struct target */
+	struct pool held;	/* of struct held */
 	uint64_t refused;	/* requests not followed: the limit, or no memory */
 	uint64_t unpaired;	/* requests forgotten because the stream had a gap */
 };
@@ -43,14 +44,27 @@ struct moment {
 	uint64_t task;
 };
 
+/* An exchange that is not reported yet. */
+struct held {
+	struct held *next;
+	struct target *target; /* owned; what `exchange.target` shows */
+	struct exchange exchange;
+};
+
 struct pair {
 	struct queue waiting;
 	struct queue deferred;
-	bool muted; /* followed, but not reported: what answers what is not certain yet */
+	struct held *held, *held_last;
+	uint32_t held_count;
+	bool muted; /* what answers what is not certain yet: exchanges are not reported */
+	bool holds; /* muted: but held back, for what is likely */
 };
 
 /* What a parser may know of the queue. */
 struct expect pair_expect(const struct pair *pair);
+
+/* It is certain: what was held back is reported, and what comes next at once. */
+void pair_unmute(struct pair *pair, struct outlet *outlet);
 
 /* No request waits. */
 static inline bool pair_idle(const struct pair *pair)

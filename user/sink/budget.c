@@ -77,6 +77,11 @@ static bool make_room(struct budget *budget)
 	return true;
 }
 
+bool budget_full(const struct budget *budget, uint32_t identity, uint64_t limit)
+{
+	return identity >= budget->identities || budget->holders[identity].used >= limit;
+}
+
 bool budget_admit(struct budget *budget, uint32_t identity, uint16_t name, uint64_t limit,
 		  bool final)
 {

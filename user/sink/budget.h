@@ -19,6 +19,9 @@ struct budget;
 int budget_new(size_t identities, struct budget **ret);
 void budget_free(struct budget *budget);
 
+/* Whether `identity` has `limit` names, and so is admitted no other. */
+bool budget_full(const struct budget *budget, uint32_t identity, uint64_t limit);
+
 /*
  * Whether `identity` may have `name`: it has it already, or has less than `limit` names. With
  * `final`, an identity that was refused once is refused every new name for good, also when the

@@ -37,13 +37,16 @@ static uint16_t peer_label(struct metrics *metrics, const struct connection *con
 
 static uint16_t route_label(struct metrics *metrics, const struct exchange *exchange, bool *ret_cut)
 {
-	/* Without a target there was no memory to keep it. */
-	uint16_t name =
-		exchange->target.data ? routes_find(metrics->routes, exchange->target) : NAME_OTHER;
+	uint32_t identity = exchange->connection->identity;
+	uint64_t limit = metrics->limits.endpoint_limit;
+	uint16_t name = NAME_OTHER;
 
+	/* Without a target there was no memory to keep it. */
+	if (exchange->target.data)
+		name = routes_find(metrics->routes, exchange->target,
+				   !budget_full(metrics->route_budget, identity, limit));
 	*ret_cut = name == NAME_OTHER ||
-		   !budget_admit(metrics->route_budget, exchange->connection->identity, name,
-				 metrics->limits.endpoint_limit, false);
+		   !budget_admit(metrics->route_budget, identity, name, limit, false);
 	return *ret_cut ? NAME_OTHER : name;
 }
 

@@ -124,17 +124,21 @@ static bool find_path(struct bytes *target)
 	return true;
 }
 
-static uint16_t work_out(const struct routes *routes, struct bytes path)
+static uint16_t work_out(const struct routes *routes, struct bytes path, bool fresh)
 {
 	size_t segments = pattern_segments(path);
 	char folded[NAME_SIZE];
-	size_t size;
+	struct bytes text = { (const uint8_t *)folded, 0 };
+	uint16_t name;
 
 	for (size_t i = 0; i < routes->count; i++)
 		if (pattern_match(&routes->patterns[i], path, segments))
 			return routes->names[i];
-	size = fold_path(path, folded, sizeof(folded));
-	return names_intern(NAME_ROUTE, (struct bytes){ (const uint8_t *)folded, size });
+	text.size = fold_path(path, folded, sizeof(folded));
+	if (fresh)
+		return names_intern(NAME_ROUTE, text);
+	name = names_find(text);
+	return name == NAME_NONE ? NAME_OTHER : name;
 }
 
 /* FNV-1a over words, folded; a collision costs time only. */
@@ -153,7 +157,7 @@ static size_t hash_path(struct bytes path)
 	return hash >> 40 & (CACHE_SIZE - 1);
 }
 
-uint16_t routes_find(struct routes *routes, struct bytes target)
+uint16_t routes_find(struct routes *routes, struct bytes target, bool fresh)
 {
 	struct cached *cached;
 	uint16_t name;
@@ -165,12 +169,12 @@ uint16_t routes_find(struct routes *routes, struct bytes target)
 	if (target.size == 0)
 		target = BYTES("/");
 	if (target.size > CACHED_PATH)
-		return work_out(routes, target);
+		return work_out(routes, target, fresh);
 	cached = &routes->cache[hash_path(target)];
 	if (cached->name != NAME_NONE && cached->size == target.size &&
 	    memcmp(cached->path, target.data, target.size) == 0)
 		return cached->name;
-	name = work_out(routes, target);
+	name = work_out(routes, target, fresh);
 	if (name != NAME_OTHER) {
 		cached->name = name;
 		cached->size = (uint8_t)target.size;

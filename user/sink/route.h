@@ -4,7 +4,7 @@
  * matches, else the path with its variable segments folded.
  *
  *	target --> cache (direct-mapped, by its bytes) --> name
- *	             \-- miss --> patterns, fold --> names_intern()
+ *	             \-- miss --> patterns, fold --> names_intern(), or names_find() alone
  */
 #ifndef ONLOOKER_ROUTE_H
 #define ONLOOKER_ROUTE_H
@@ -23,8 +23,9 @@ int routes_configure(struct routes *routes, const struct config_endpoints *endpo
 
 /*
  * The route of a request target: "/path", "http://host/path", "host:port" (CONNECT), "*" or "",
- * which is "/". A query is dropped. NAME_OTHER where there is no room for more names.
+ * which is "/". A query is dropped. NAME_OTHER where there is no room for more names, or, without
+ * `fresh`, where the route has no name yet: who may have no more routes uses up no names either.
  */
-uint16_t routes_find(struct routes *routes, struct bytes target);
+uint16_t routes_find(struct routes *routes, struct bytes target, bool fresh);
 
 #endif

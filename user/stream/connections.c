@@ -236,7 +236,8 @@ static void on_open(struct connections *connections, const struct event_open *op
 	fill_connection(open, identity, &connection);
 	conversation_open(&entry->conversation, &connection, beginning_of(open), position);
 	twins_add(connections->twins, entry, open);
-	if (late)
+	/* A new Unix socket is told of by its first call: it will not be silent. */
+	if (late && !(entry->is_unix && open->head.flags & EVENT_UNUSED))
 		presumption_note(connections->presumptions, entry, open, served(connections, open));
 }
 

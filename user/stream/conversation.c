@@ -6,8 +6,9 @@
 
 #define QUIET_NS 1000000000ULL /* after an answer: what was asked has been answered, mostly */
 #define TRIAL_TURNS 32
-#define BLIND_REQUESTS 1024	 /* that are followed at most */
-#define PATIENCE_NS 200000000ULL /* for a request or a chunk that another CPU saw first */
+#define BLIND_REQUESTS 1024 /* that are followed at most */
+#define PATIENCE_NS \
+	200000000ULL /* for a request or a chunk that another CPU saw first, or one answer more */
 
 /*
  * Bytes are about to come in for a conversation that is on trial, or was not long ago. A turn with
@@ -26,7 +27,8 @@ static void judge(struct conversation *c, struct pipeline *p, unsigned int direc
 	if (pair_idle(&c->pair) && !c->inside[0] && !c->inside[1] &&
 	    answers->parsed == answers->next) {
 		c->doubt--;
-		c->pair.muted = false;
+		if (c->pair.muted)
+			pair_unmute(&c->pair, &p->outlet);
 	} else if (rested || answers->parsed > answers->next ||
 		   (c->pair.muted && ++c->tries > TRIAL_TURNS)) {
 		phase_midway(c, p);
@@ -47,6 +49,11 @@ static bool see(struct conversation *c, struct pipeline *p, unsigned int directi
 
 	if (!c->anchored || here < flow->parsed || here >= flow->next) {
 		flow_restart(flow, &p->memory, flow->next);
+		/* Nobody will tell it: it tries by itself. */
+		if (!c->witnessed && (!c->anchored || here < flow->next)) {
+			phase_midway(c, p);
+			c->answered = true;
+		}
 		return false;
 	}
 	flow_consume(flow, here - flow->parsed);
@@ -54,7 +61,8 @@ static bool see(struct conversation *c, struct pipeline *p, unsigned int directi
 		phase_midway(c, p);
 		return false;
 	}
-	c->pair.muted = c->blind = c->anchored = false;
+	pair_unmute(&c->pair, &p->outlet);
+	c->blind = c->anchored = false;
 	c->doubt = DOUBT_TURNS;
 	return true;
 }
@@ -175,6 +183,8 @@ void conversation_feed(struct conversation *c, struct pipeline *p, unsigned int 
 	}
 	if (c->phase == PHASE_DEAF)
 		return;
+	if (c->pair.held_count)
+		phase_await(c, p);
 	for (int i = 0; i < 2; i++) {
 		if (!flow_keep(&c->flows[i], &p->memory)) {
 			gap(c, p, i, LOSS_NONE);
@@ -284,8 +294,11 @@ static void decide(struct conversation *c, struct pipeline *p, uint64_t now)
 	}
 	if (c->phase == PHASE_SPEAKING && c->waiting_since && c->waiting_since + PATIENCE_NS <= now)
 		stop_waiting(c, p);
+	if (c->pair.held_count && pair_idle(&c->pair) && c->moved_at + PATIENCE_NS <= now)
+		pair_unmute(&c->pair, &p->outlet);
 	phase_session_update(c, p);
-	if (!c->waiting_since && !c->flows[0].ahead_since && !c->flows[1].ahead_since)
+	if (!c->waiting_since && !c->flows[0].ahead_since && !c->flows[1].ahead_since &&
+	    !c->pair.held_count)
 		phase_settle(c);
 }
 

@@ -12,9 +12,9 @@
  *	(begin not seen) ------------------> MIDWAY -- nothing of ours for long --> DEAF
  *
  * In mid-stream it is unknown which answers are still to come, so an answer might be given to the
- * wrong request. Pairing starts again at a turn, but for a rest before it, only on trial: nothing
- *is reported until at a later turn as many answers as requests have been seen. One answer too many,
- * and the trial is over. A count may come out short by that, never wrong.
+ * wrong request. Pairing starts again at a turn, on trial: nothing is reported until at a later
+ *turn as many answers as requests have been seen; after a rest it is held back until then. One
+ *answer too many, and it is forgotten. A count may come out short by that, never wrong.
  *
  *	MIDWAY -- turn --> SPEAKING, muted -- turn, nothing waits --> SPEAKING (for some turns yet
  *	   |  ^                  |                                       ^      one may go back)
@@ -24,7 +24,7 @@
  *
  * A client's end whose server's end is seen, too, does not try: it follows requests only, blind to
  * answers, until the server's end tells it an anchor: which request is answered from which byte on
- * (twins.h).
+ * (twins.h). Once the server's end is not seen any more, it is MIDWAY and tries.
  */
 #ifndef ONLOOKER_CONVERSATION_H
 #define ONLOOKER_CONVERSATION_H

@@ -83,7 +83,8 @@ static void leave(struct conversation *c, struct pipeline *p)
 	c->phase = PHASE_FRESH;
 	c->base = SESSION_NONE;
 	phase_session(c, p, SESSION_NONE);
-	c->inside[0] = c->inside[1] = false;
+	c->inside[0] = c->inside[1] = c->blind = false;
+	c->doubt = 0;
 	pair_forget(&c->pair, &p->outlet);
 }
 

@@ -127,7 +127,8 @@ bool phase_speaking(struct conversation *c, struct pipeline *p, unsigned int pro
 	c->late = false;
 	c->inside[0] = c->inside[1] = false;
 	c->pair.muted = midway;
-	c->blind = midway && phase_witnessed(c);
+	c->pair.holds = c->at_rest;
+	c->blind = midway && !c->at_rest && phase_witnessed(c);
 	c->doubt = midway && !c->blind ? DOUBT_TURNS : 0;
 	c->answered = c->anchored = false;
 	c->tries = 0;

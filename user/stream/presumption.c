@@ -76,6 +76,9 @@ void presumption_note(struct presumptions *presumptions, struct entry *entry,
 	bool server = open->role == ROLE_SERVER;
 	int protocol = by_port(open);
 
+	/* Without a path, and so without a role, Unix sockets have nothing in common. */
+	if (open->family == AF_UNIX && open->role == ROLE_UNKNOWN)
+		return;
 	entry->silent = true;
 	entry->endpoint[SERVER_HERE] = open->role == ROLE_CLIENT ? ENDPOINT_NONE : own;
 	entry->endpoint[SERVER_THERE] = server ? ENDPOINT_NONE : other;

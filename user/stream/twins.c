@@ -63,7 +63,8 @@ void twins_add(struct twins *twins, struct entry *entry, const struct event_open
 	other = endpoint_id(open, false);
 	wanted = key_of(other, end);
 	found = *place_of(twins, wanted);
-	while (found && (found->twin.key != wanted || found->twin.other))
+	while (found && (found->twin.key != wanted || found->twin.other ||
+			 conversation_deaf(&found->conversation)))
 		found = found->twin.next;
 	if (found) {
 		found->twin.other = entry;
@@ -102,16 +103,14 @@ void twins_remove(struct entry *entry)
 
 void twins_witness(struct entry *server)
 {
-	struct entry *client = server->twin.other;
+	struct entry *client;
 	uint64_t settled[2], anchor[2];
 
-	if (!client || !client->conversation.blind)
-		return;
-	if (conversation_deaf(&server->conversation)) {
+	if (conversation_deaf(&server->conversation))
 		part(server);
-		return;
-	}
-	if (server->conversation.connection.side != SIDE_SERVER ||
+	client = server->twin.other;
+	if (!client || !client->conversation.blind ||
+	    server->conversation.connection.side != SIDE_SERVER ||
 	    !conversation_settled(&server->conversation, settled))
 		return;
 	for (unsigned int i = 0; i < 2; i++)

@@ -173,15 +173,17 @@ static size_t read_idle(void)
 
 void memory_tick(uint64_t now)
 {
-	size_t idle, grown = heap_end() - memory.heap;
+	uintptr_t end = heap_end();
+	size_t idle, resident, grown = end > memory.heap ? end - memory.heap : 0;
 
 	if (now - memory.looked < LOOK_NS || !memory.in_heap)
 		return;
 	memory.looked = now;
-	idle = read_idle();
 	/* Pages of libraries come with their use. */
-	if (idle + memory_used() > grown)
-		memory.other += idle + memory_used() - grown;
+	resident = read_resident();
+	if (resident > memory.other + grown)
+		memory.other = resident - grown;
+	idle = read_idle();
 	if (idle >= memory.left + MUCH) {
 		malloc_trim(TOP_KEPT);
 		idle = memory.left = read_idle();

@@ -34,22 +34,43 @@ static bool same(const char *name, struct bytes text)
 	return strncmp(name, (const char *)text.data, text.size) == 0 && name[text.size] == '\0';
 }
 
-uint16_t names_intern(enum name_kind kind, struct bytes text)
+/* Of a text only so much is kept. */
+static struct bytes cut(struct bytes text)
 {
-	size_t i;
-	char *copy;
-
 	text = bytes_first(text, NAME_SIZE - 1);
-	text = bytes_first(text, text.size ? strnlen((const char *)text.data, text.size) : 0);
+	return bytes_first(text, text.size ? strnlen((const char *)text.data, text.size) : 0);
+}
+
+/* The bucket that holds the text, or the free one where it belongs. */
+static size_t find_bucket(struct bytes text)
+{
+	size_t i = hash(text);
+
+	while (names.bucket[i] && !same(names.text[names.bucket[i]], text))
+		i = (i + 1) & (BUCKETS - 1);
+	return i;
+}
+
+uint16_t names_find(struct bytes text)
+{
+	text = cut(text);
 	if (!text.size)
 		return NAME_NONE;
 	if (bytes_equal(text, BYTES("other")))
 		return NAME_OTHER;
-	for (i = hash(text); names.bucket[i]; i = (i + 1) & (BUCKETS - 1)) {
-		if (same(names.text[names.bucket[i]], text))
-			return names.bucket[i];
-	}
-	copy = NULL;
+	return names.bucket[find_bucket(text)];
+}
+
+uint16_t names_intern(enum name_kind kind, struct bytes text)
+{
+	uint16_t known = names_find(text);
+	char *copy = NULL;
+	size_t i;
+
+	text = cut(text);
+	if (known != NAME_NONE || !text.size)
+		return known;
+	i = find_bucket(text);
 	if (names.kind_used[kind] < budgets[kind])
 		copy = arena_take(&names.arena, MEMORY_TABLES, text.size + 1);
 	if (!copy) {

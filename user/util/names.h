@@ -33,6 +33,9 @@ enum name_kind {
  */
 uint16_t names_intern(enum name_kind kind, struct bytes text);
 
+/* The number of `text`, or NAME_NONE where it has none yet. */
+uint16_t names_find(struct bytes text);
+
 /* The text of a number, NUL-terminated; lives as long as the process. */
 const char *names_text(uint16_t name);
 

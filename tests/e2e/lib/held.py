@@ -42,10 +42,10 @@ class Case:
 
 
 def settled(observer, count, reached):
-    """The counts once they are as they should be, or have had the time for it. What comes later
-    still is too much for the next look."""
+    """The counts once they are as they should be, or have had the time for it: what follows a rest
+    is held back for a moment. What comes later still is too much for the next look."""
     deadline = time.monotonic() + 3
-    time.sleep(0.15)
+    time.sleep(0.45)
     while True:
         found = count(observer.scrape())
         if reached(found) or time.monotonic() > deadline:
