@@ -39,7 +39,7 @@ FOREIGN["random"] = ("foreign.random_bytes", 7, 300)
 BROKEN = {
     name: (f"broken.{name}",)
     for name in ("lengths_http", "lengths_redis", "lengths_postgres", "cut", "unasked",
-                 "large_heads")
+                 "large_heads", "odd_paths", "upgraded_to_http2")
 }  # fmt: skip
 BROKEN |= {
     "mutated": ("broken.mutated", 7, 150),
@@ -54,7 +54,7 @@ TRICKS = {
     name: (f"tricks.{name}",)
     for name in ("discarded_bodies", "discarded_heads", "nothing_sent", "bad_pointers", "zero_copy",
                  "fast_open", "deferred_accept", "multipath_listener", "unconnected", "half_closed",
-                 "resets", "forked", "passed_on", "abrupt")
+                 "resets", "forked", "passed_on", "abrupt", "with_descriptors")
 }  # fmt: skip
 TRICKS |= {"urgent": ("tricks.urgent", False), "urgent_inline": ("tricks.urgent", True)}
 
@@ -212,6 +212,16 @@ def test_large_statements(bench, postgres):
     }
 
 
+def test_names_of_services(bench):
+    """Whatever a program is called, the scrape can be read, and every service is another."""
+    names = ['quote"', "back\\slash", "line\nbreak", 'a="b"} 1\n# TYPE x', "tab\tbell\a", "ü",
+             "a" * 120, "a" * 120 + "b"]  # fmt: skip
+    outcome = bench.run({name: ("broken.large_heads",) for name in names})
+    found = outcome.window.counts("http_requests_total", "service")
+    del found["nginx"]
+    assert found.total() == 4 * len(names) and set(found.values()) == {4}, found
+
+
 @pytest.fixture
 def fresh(bed, start_observer, ports):
     """With an observer of its own, whose limits may be reached."""
@@ -242,7 +252,7 @@ def test_words_that_nobody_knows(fresh):
     """As many of them are given names of their own as may be; the rest is in OTHER."""
     outcome = fresh.run({"words": ("broken.words", 3000)})
     outcome.assert_within("words", outcome.truth("words"))
-    for protocol, most in (("redis", 258), ("http", 34), ("db", 2)):
+    for protocol, most in (("redis", 66), ("http", 34), ("db", 33)):
         for family in FAMILIES[protocol]:
             names = outcome.window.counts(family, LABELS[protocol][0], service="words")
             assert len(names) <= most, family

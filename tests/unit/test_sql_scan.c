@@ -115,6 +115,24 @@ static void test_tags(void **state)
 	assert_string_equal(names_text(sql_tag_name(BYTES(""))), "OTHER");
 }
 
+/* A peer that makes up tags uses up the names of nobody else. */
+static void test_made_up_tags(void **state)
+{
+	unsigned int named = 0;
+	char tag[8];
+
+	(void)state;
+	for (unsigned int i = 0; i < 600; i++) {
+		snprintf(tag, sizeof(tag), "Q%c%c%c", 'A' + i / 100, 'A' + i / 10 % 10,
+			 'A' + i % 10);
+		named += strcmp(names_text(sql_tag_name((struct bytes){ (uint8_t *)tag, 4 })),
+				"OTHER") != 0;
+	}
+	assert_in_range(named, 16, 32);
+	assert_string_equal(names_text(sql_tag_name(BYTES("QAAA 1"))), "QAAA");
+	assert_string_equal(names_text(sql_tag_name(BYTES("FROBNICATE"))), "FROBNICATE");
+}
+
 /* The table against an array that holds all names. */
 static void test_prepared(void **state)
 {
@@ -147,9 +165,8 @@ static void test_prepared(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verbs),
-		cmocka_unit_test(test_room),
-		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_verbs),	 cmocka_unit_test(test_room),
+		cmocka_unit_test(test_tags),	 cmocka_unit_test(test_made_up_tags),
 		cmocka_unit_test(test_prepared),
 	};
 

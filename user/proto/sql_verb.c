@@ -62,7 +62,10 @@ static const char *const verbs_known[] = {
 	"UPLOAD_MANIFEST",
 };
 
+#define UNKNOWN_LIMIT 32 /* first words of tags that a peer made up cost no more */
 #define VERBS (sizeof(verbs_known) / sizeof(verbs_known[0]))
+
+static unsigned int unknown; /* tags that have been given a name */
 
 _Static_assert(VERBS <= 1 << SQL_VERB_BITS, "a verb is a small number");
 
@@ -108,6 +111,7 @@ uint16_t sql_verb_name(uint8_t verb)
 uint16_t sql_tag_name(struct bytes tag)
 {
 	size_t size = 0;
+	uint16_t name;
 	uint8_t verb;
 
 	while (size < tag.size &&
@@ -119,5 +123,11 @@ uint16_t sql_tag_name(struct bytes tag)
 	verb = sql_verb(tag);
 	if (verb || size < 2 || size > SQL_WORD)
 		return sql_verb_name(verb);
+	name = names_find(tag);
+	if (name != NAME_NONE)
+		return name;
+	if (unknown == UNKNOWN_LIMIT)
+		return sql_verb_name(SQL_OTHER);
+	unknown++;
 	return names_intern(NAME_OPERATION, tag);
 }

@@ -22,7 +22,10 @@ uint8_t sql_verb(struct bytes word);
 /* Its name (names.h). */
 uint16_t sql_verb_name(uint8_t verb);
 
-/* The name for a command tag ("INSERT 0 1"): that of its first word, also of an unknown one. */
+/*
+ * The name for a command tag ("INSERT 0 1"): that of its first word; of unknown ones as
+ * many have a name as a peer may make up, the rest are SQL_OTHER's.
+ */
 uint16_t sql_tag_name(struct bytes tag);
 
 #endif

@@ -6,9 +6,11 @@ function returns by protocol how many exchanges there were: [at least, at most],
 
 import random
 import struct
+import time
 
 import pgwire
 from ends import CLIENT, SERVER, counted, end, hold, move, pair, say
+from foreign import http2_turns
 
 GET = b"GET /hello HTTP/1.1\r\nHost: e\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -89,26 +91,34 @@ SPOKEN = {
     "redis": [(CLIENT, PING * 3), (SERVER, PONG * 3)] * 4,
     "db": [(CLIENT, STARTUP), (SERVER, WELCOME)] + [(CLIENT, SELECT), (SERVER, SELECTED)] * 4,
 }
-COUNTS = {"http": 4, "redis": 12, "db": 4}
+WHOLE = {"http": GET, "redis": PING, "db": SELECT}
+ENDS = {"http": [b" HTTP/1."], "redis": [b"\n"], "db": [b"Q", b"E", b";"]}
+
+
+def asked(turns):
+    return b"".join(data for who, data in turns if who == CLIENT)
 
 
 def cut():
     """Good conversations that end anywhere in the middle of a turn."""
-    limits = {}
+    truth = {}
     for protocol, turns in SPOKEN.items():
-        cuts = 0
+        count = 0
         for i, (who, data) in enumerate(turns):
             for at in range(1, len(data), 7):
-                hold(*turns[:i], (who, data[:at]))
-                cuts += 1
-        limits[protocol] = [0, cuts * COUNTS[protocol]]
-    return limits
+                said = [*turns[:i], (who, data[:at])]
+                hold(*said)
+                count += asked(said).count(WHOLE[protocol])
+        truth[protocol] = [count, count]
+    return truth
 
 
 def mutated(seed, count):
-    """Good conversations of which a byte or a stretch is changed, lost or said twice."""
+    """Good conversations of which a byte or a stretch is changed, lost or said twice. There are no
+    more requests than ends of their first lines, or bytes of their kinds."""
     source = random.Random(seed)
-    for turns in SPOKEN.values():
+    limits = {protocol: [0, 0] for protocol in SPOKEN}
+    for protocol, turns in SPOKEN.items():
         for _ in range(count):
             turns_now = list(turns)
             for _ in range(source.randint(1, 4)):
@@ -118,8 +128,9 @@ def mutated(seed, count):
                 new = source.choice([source.randbytes(b - a), b"", data[a:b] * 2])
                 turns_now[i] = (who, data[:a] + new + data[b:])
             hold(*[turn for turn in turns_now if turn[1]])
-    # A stretch said twice, up to four times over, may be a whole request each.
-    return {name: [0, n * 16 * count] for name, n in COUNTS.items()}
+            sent = asked(turns_now)
+            limits[protocol][1] += sum(map(sent.count, ENDS[protocol]))
+    return limits
 
 
 def unasked():
@@ -149,6 +160,25 @@ def endless_headers(megabytes):
     for _ in range(megabytes):
         move(ends[SERVER], ends[CLIENT], block)
     end(ends)
+    return {"http": [1, 1]}
+
+
+def odd_paths():
+    """Any byte in a path; those that no path may have need not count."""
+    least = 0
+    for byte in range(256):
+        target = b"/odd" + bytes([byte]) + b"x"
+        hold((CLIENT, b"GET " + target + b" HTTP/1.1\r\nHost: e\r\n\r\n"), (SERVER, OK))
+        least += byte in b"-._~!$&'()*+,;=:@/?%" or bytes([byte]).isalnum()
+    return {"http": [least, 256]}
+
+
+def upgraded_to_http2():
+    """The answer to the first request is in HTTP/2: what cannot be seen is not made up."""
+    ask = (GET[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+           b"HTTP2-Settings: AAMAAABk\r\n\r\n")  # fmt: skip
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    hold((CLIENT, ask), (SERVER, switch), *http2_turns())
     return {"http": [0, 1]}
 
 
@@ -195,13 +225,14 @@ def paths(count):
         batch = [f"GET /{words[i % 8000]}/{words[j]} HTTP/1.1\r\n\r\n" for j in range(1000)]
         move(*ends, "".join(batch).encode())
         move(ends[SERVER], ends[CLIENT], OK * 1000)
+        time.sleep(0.002)
         made += 1000
     end(ends)
     return {"http": [made, made]}
 
 
 def words(count):
-    """Commands, methods and verbs that nobody knows."""
+    """Commands, methods, verbs and tags that nobody knows."""
     letters = "bcdfghjklmnpqrstvwxz"
     names = [f"{a}{b}{c}{d}".upper().encode() for a in letters for b in letters for c in letters
              for d in "xyz"][:count]  # fmt: skip
@@ -209,15 +240,16 @@ def words(count):
     say(redis, (CLIENT, PING), (SERVER, PONG))
     say(http, (CLIENT, GET), (SERVER, OK))
     say(postgres, (CLIENT, STARTUP), (SERVER, WELCOME))
+    failed = message(b"E", b"SERROR\0C42601\0\0") + READY
     for name in names:
-        command = b"*1\r\n$%d\r\n%b\r\n" % (len(name), name)
-        say(redis, (CLIENT, command), (SERVER, b"-ERR unknown\r\n"))
-        say(http, (CLIENT, name + b" /hello HTTP/1.1\r\n\r\n"), (SERVER, OK))
-        say(postgres, (CLIENT, message(b"Q", name + b" 1\0")),
-            (SERVER, message(b"E", b"SERROR\0C42601\0\0") + READY))  # fmt: skip
+        say(redis, (CLIENT, b"*1\r\n$5\r\nR%b\r\n" % name), (SERVER, b"-ERR unknown\r\n"))
+        say(http, (CLIENT, b"H%b /hello HTTP/1.1\r\n\r\n" % name), (SERVER, OK))
+        say(postgres, (CLIENT, message(b"Q", b"P%b 1\0" % name)), (SERVER, failed))
+        done = message(b"C", b"P%b\0" % name) + READY
+        say(postgres, (CLIENT, message(b"Q", b"SELECT 1\0")), (SERVER, done))
     for ends in (redis, http, postgres):
         end(ends)
-    return {"redis": [count + 1] * 2, "http": [0, count + 1], "db": [count, count]}
+    return {"redis": [count + 1] * 2, "http": [count + 1] * 2, "db": [2 * count] * 2}
 
 
 def large_sql(port, megabytes):

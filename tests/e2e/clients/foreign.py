@@ -116,8 +116,8 @@ def frame(kind, flags, stream, body):
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
-def http2():
-    """With prior knowledge; HPACK's literals and static entries, bodies that look like HTTP/1."""
+def http2_turns():
+    """HPACK's literals and static entries, bodies that look like HTTP/1."""
     turns = [(CLIENT, PREFACE + frame(4, 0, 0, b"")), (SERVER, frame(4, 0, 0, b"\0\3\0\0\0\x64")),
              (CLIENT, frame(4, 1, 0, b"")), (SERVER, frame(4, 1, 0, b""))]  # fmt: skip
     for stream in range(1, 41, 2):
@@ -126,7 +126,12 @@ def http2():
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
         turns.append((CLIENT, frame(1, 4, stream, head) + frame(0, 1, stream, body)))
         turns.append((SERVER, frame(1, 4, stream, b"\x88") + frame(0, 1, stream, answer)))
-    return spoken(*turns)
+    return turns
+
+
+def http2():
+    """With prior knowledge."""
+    return spoken(*http2_turns())
 
 
 def pop3():

@@ -296,6 +296,25 @@ def passed_on():
     return exactly("passed", 3 * N)
 
 
+def with_descriptors():
+    """A Unix socket: requests and answers that bring an open file along."""
+    where = "\0with-descriptors-" + str(os.getpid())
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as client:
+        listening.bind(where)
+        listening.listen()
+        client.connect(where)
+        with listening.accept()[0] as server:
+            for _ in range(N):
+                for sender, receiver, data in (
+                    (client, server, request("descriptors")), (server, client, OK)
+                ):  # fmt: skip
+                    socket.send_fds(sender, [data], [0])
+                    received, numbers, _, _ = socket.recv_fds(receiver, len(data), 1)
+                    assert received == data
+                    os.close(*numbers)
+    return exactly("descriptors", N)
+
+
 def abrupt():
     """A process is gone in the middle of an exchange: by exit, or killed."""
     for i in range(2 * N):
