@@ -169,7 +169,7 @@ test-unit: $(UNIT_TESTS)
 # After the unit tests, also when make runs jobs side by side: both want all processors.
 test-e2e: $(DAEMON) | deps-test $(if $(filter test,$(MAKECMDGOALS)),test-unit)
 	@venv=$$(tests/venv) && ONLOOKER=$(abspath $(DAEMON)) SANITIZE=$(SANITIZE) \
-		"$$venv/bin/python" -m pytest tests/e2e
+		"$$venv/bin/python" -m pytest $(E2E_ARGS) tests/e2e
 
 test-sanitized:
 	@$(MAKE) --no-print-directory test-e2e SANITIZE=1

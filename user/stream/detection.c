@@ -5,7 +5,7 @@
 
 #define DETECT_BYTES 8192   /* after as many bytes a protocol must have shown itself */
 #define FOREIGN_BYTES 16384 /* of a server that speaks first */
-#define MIDWAY_TRIES 1024   /* chunks in which no message began */
+#define MIDWAY_TRIES 16384  /* chunks in which no message began */
 #define CERTAIN 50	    /* detect(): from here on it is believed */
 
 /* The protocol that `view` is, -EAGAIN while more bytes could tell, -ENOENT when it is none. */
