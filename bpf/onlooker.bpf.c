@@ -3,12 +3,15 @@
  * The kernel side: sees sockets and the calls made on them, never a protocol.
  *
  *	connect, accept, close      send, recv and their kin
- *	   socket_state.h               socket_io.h           the hooks
+ *	   socket_state.h               call_hooks.h          the hooks (hold.h: not preempted)
+ *	          |                     socket_io.h           what is told of a call
  *	          \                     /       \
  *	            connection.h ------/      caller.h        state of a socket; the call's buffers
  *	               |                         |
  *	            process.h                    |            who owns it, and is it watched
  *	                \______ emit.h __________/            records into the ring buffer
+ *
+ *	open_sockets.h: an iterator over what was open at the start
  */
 #include "vmlinux.h"
 

@@ -19,7 +19,7 @@
  *	MIDWAY -- turn --> SPEAKING, muted -- turn, nothing waits --> SPEAKING (for some turns yet
  *	   |  ^                  |                                       ^      one may go back)
  *	   |  +------------------+ an answer that no request waits for   |
- *	   +--- a request after a rest ----------------------------------+
+ *	   +--- a request after a rest --> SPEAKING, muted and holding --+
  *	   +--- a request --> SPEAKING, muted and blind -- anchor -------+
  *
  * A client's end whose server's end is seen, too, does not try: it follows requests only, blind to
@@ -82,7 +82,7 @@ struct conversation {
 	uint8_t phase;	   /* enum conversation_phase */
 	uint8_t base;	/* session as the protocol last said: SESSION_IDLE, _TRANSACTION, _NONE */
 	bool inside[2]; /* between the first and the last step of a message */
-	bool answered;	/* midway, proving: the last bytes seen were the answering side's */
+	bool answered;	/* midway, on trial: the last bytes seen were the answering side's */
 	bool at_rest;	/* midway: nothing is under way, the next request begins an exchange */
 	uint8_t doubt;	/* turns until what answers what is beyond it; while muted at least 1 */
 	bool witnessed; /* its other end is seen, too */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Connections with both ends on this node. Where the client's end has to find out which answer
- * belongs to which request (conversation.h, proving), the server's end is the better witness: it
+ * belongs to which request (conversation.h, on trial), the server's end is the better witness: it
  * reads a request after it has answered those before, and both ends number the bytes alike.
  *
  *	server's end: "the request at P is answered at Q" -> client's end
