@@ -16,6 +16,15 @@ static __always_inline int call_seen(struct sock *sk, int moved, u32 direction, 
 	return 0;
 }
 
+/* A call that the programs below are not told of. */
+static __always_inline int call_alone(struct sock *sk, int moved, u32 direction)
+{
+	hold();
+	socket_io(sk, moved, direction, 0);
+	release();
+	return 0;
+}
+
 /* The second program at a call: it works only where the first was skipped. */
 static __always_inline int call_seen_again(struct sock *sk, int moved, u32 direction, int flags)
 {
@@ -71,9 +80,10 @@ static __always_inline void data_ready(struct sock *sk)
 		return;
 	conn = conn_find(sk);
 	if (!conn && family == AF_UNIX) {
-		conn = conn_begin(sk);
-		if (conn)
-			conn->late = late_flags(family);
+		struct conn first = { .slot = SLOT_NONE, .late = late_flags(family) };
+
+		first.inode = inode_of(sk);
+		conn = conn_meet(sk, &first);
 	}
 	if (!conn || conn->role == ROLE_CLIENT || conn->arrival)
 		return;
@@ -101,7 +111,7 @@ SEC("?fexit/tcp_sendpage")
 int BPF_PROG(fexit_tcp_sendpage, struct sock *sk, void *page, int offset, size_t size, int flags,
 	     int ret)
 {
-	return call_seen(sk, ret, DIRECTION_TX, 0);
+	return call_alone(sk, ret, DIRECTION_TX);
 }
 
 /* Its arguments: before 5.19 (nonblock), and since. */
@@ -130,7 +140,7 @@ SEC("?fexit/tcp_splice_read")
 int BPF_PROG(fexit_tcp_splice, struct socket *socket, void *offset, void *pipe, size_t size,
 	     unsigned int flags, s64 ret)
 {
-	return call_seen(socket->sk, ret, DIRECTION_RX, 0);
+	return call_alone(socket->sk, ret, DIRECTION_RX);
 }
 
 SEC("?fexit/unix_stream_sendmsg")
@@ -150,14 +160,14 @@ SEC("?fexit/unix_stream_sendpage")
 int BPF_PROG(fexit_unix_sendpage, struct socket *socket, void *page, int offset, size_t size,
 	     int flags, s64 ret)
 {
-	return call_seen(socket->sk, ret, DIRECTION_TX, 0);
+	return call_alone(socket->sk, ret, DIRECTION_TX);
 }
 
 SEC("?fexit/unix_stream_splice_read")
 int BPF_PROG(fexit_unix_splice, struct socket *socket, void *offset, void *pipe, size_t size,
 	     unsigned int flags, s64 ret)
 {
-	return call_seen(socket->sk, ret, DIRECTION_RX, 0);
+	return call_alone(socket->sk, ret, DIRECTION_RX);
 }
 
 #endif

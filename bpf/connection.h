@@ -74,18 +74,24 @@ static __always_inline struct conn *conn_begin(struct sock *sk)
 	return conn;
 }
 
-/* A socket that is not known is taken not to be new. A call on another processor may be faster. */
-static __always_inline void conn_mark_late(struct sock *sk)
+/*
+ * The state of a socket first seen by other than its begin: another processor may be at the same,
+ * and what is there already stays. NULL without memory (counted).
+ */
+static __always_inline struct conn *conn_meet(struct sock *sk, struct conn *first)
 {
-	struct conn late = { .slot = SLOT_NONE, .late = EVENT_LATE };
 	u64 address = (u64)sk;
+	struct conn *conn;
 
 	if (socket_storage) {
-		bpf_sk_storage_get(&by_socket, sk, &late, BPF_SK_STORAGE_GET_F_CREATE);
-		return;
+		conn = bpf_sk_storage_get(&by_socket, sk, first, BPF_SK_STORAGE_GET_F_CREATE);
+	} else {
+		bpf_map_update_elem(&by_address, &address, first, BPF_NOEXIST);
+		conn = bpf_map_lookup_elem(&by_address, &address);
 	}
-	late.inode = inode_of(sk);
-	bpf_map_update_elem(&by_address, &address, &late, BPF_NOEXIST);
+	if (!conn)
+		count_loss(LOSS_STATE);
+	return conn;
 }
 
 /* What is known of a socket first seen by a call: a Unix socket's begin is not told. */
@@ -94,16 +100,21 @@ static __always_inline u8 late_flags(u16 family)
 	return family == AF_UNIX && all_found ? EVENT_LATE | EVENT_UNUSED : EVENT_LATE;
 }
 
+static __always_inline void conn_forget(struct sock *sk)
+{
+	u64 address = (u64)sk;
+
+	bpf_map_delete_elem(&by_address, &address);
+}
+
 /*
  * No call can be made on the socket any more. Without storage its state would push those of living
  * ones out of the table.
  */
 static __always_inline void conn_drop(struct sock *sk)
 {
-	u64 address = (u64)sk;
-
 	if (!socket_storage && sk->__sk_common.skc_flags & SOCK_DEAD_BIT)
-		bpf_map_delete_elem(&by_address, &address);
+		conn_forget(sk);
 }
 
 static __always_inline struct slot *slot_of(const struct conn *conn)
@@ -312,11 +323,17 @@ static __always_inline bool is_closed(struct sock *sk)
 	return sk->__sk_common.skc_family != AF_UNIX && sk->__sk_common.skc_state == TCP_CLOSE;
 }
 
-/* Judges by the rules of now; afterwards conn->slot tells the outcome. */
-static __noinline void conn_admit(struct sock *sk, struct conn *conn)
+/* Over, or no longer seen: not at a known place in its streams. */
+static __always_inline void close_nowhere(struct conn *conn, u32 flags)
 {
 	u32 nowhere[2] = { 0, 0 };
 
+	emit_close(conn, nowhere, 0, flags);
+}
+
+/* Judges by the rules of now; afterwards conn->slot tells the outcome. */
+static __noinline void conn_admit(struct sock *sk, struct conn *conn)
+{
 	/* Of one that is closed, and only read on, the end would never be told. */
 	if (conn->slot == SLOT_NONE && is_closed(sk))
 		return;
@@ -325,9 +342,11 @@ static __noinline void conn_admit(struct sock *sk, struct conn *conn)
 	if (conn_judge(sk, conn)) {
 		if (conn->slot == SLOT_NONE && !conn_take_slot(sk, conn))
 			conn->judged = 0;
+		else if (is_closed(sk) && !conn->closed)
+			close_nowhere(conn, 0); /* reset meanwhile, when it had no slot */
 	} else if (conn->slot != SLOT_NONE) {
 		if (slot_of(conn))
-			emit_close(conn, nowhere, 0, EVENT_UNWATCHED);
+			close_nowhere(conn, EVENT_UNWATCHED);
 		conn_lose_slot(conn);
 	}
 }

@@ -80,25 +80,25 @@ static __always_inline u8 tcp_standing(struct sock *sk, struct conn *conn)
 /* True: the connection is new to us and has its slot. */
 static __always_inline bool found_admit(struct task_struct *task, struct sock *sk, u16 family)
 {
+	struct conn first = { .slot = SLOT_NONE, .late = EVENT_LATE };
 	struct conn *conn = conn_find(sk);
 	u64 listener;
 
 	if (conn)
 		return false;
-	conn = conn_begin(sk);
-	if (!conn)
-		return false;
-	conn->late = EVENT_LATE;
-	conn->tgid = BPF_CORE_READ(task, tgid);
-	conn->process = process_stamp(task);
+	first.tgid = BPF_CORE_READ(task, tgid);
+	first.process = process_stamp(task);
 	if (family == AF_UNIX) {
-		conn->inode = inode_of(sk);
+		first.inode = inode_of(sk);
 	} else {
 		listener = listener_key(sk);
 		if (bpf_map_lookup_elem(&listeners, &listener))
-			conn->role = ROLE_SERVER;
-		conn->late |= tcp_standing(sk, conn);
+			first.role = ROLE_SERVER;
+		first.late |= tcp_standing(sk, &first);
 	}
+	conn = conn_meet(sk, &first);
+	if (!conn)
+		return false;
 	/* User space judges its process; the kernel side does at the next call. */
 	if (conn_take_slot(sk, conn))
 		return true;
@@ -118,6 +118,7 @@ SEC("?iter/task_file")
 int open_sockets(struct iter_task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
+	struct conn first = { .slot = SLOT_NONE, .late = EVENT_LATE };
 	struct file *file = ctx->file;
 	struct sock *sk;
 	u16 family;
@@ -140,8 +141,9 @@ int open_sockets(struct iter_task_file *ctx)
 		return 0;
 	}
 	if (finding == FINDING_YOUNG) {
+		first.inode = inode_of(sk);
 		if (family == AF_UNIX && is_connected(state))
-			conn_mark_late(sk);
+			conn_meet(sk, &first);
 		return 0;
 	}
 	/* A byte for each, so that whoever reads the iterator can read the ring in between. */

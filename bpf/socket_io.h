@@ -248,22 +248,19 @@ static __always_inline bool tcp_at_begin(struct sock *sk, const u32 position[2])
 static __always_inline struct conn *conn_discover(struct sock *sk, u16 family, u32 direction,
 						  u32 moved)
 {
-	struct conn *conn = conn_begin(sk);
+	struct conn first = { .slot = SLOT_NONE, .late = late_flags(family) };
 
-	if (!conn)
-		return NULL;
-	conn->late = late_flags(family);
 	if (family == AF_UNIX) {
-		conn->inode = inode_of(sk);
-	} else if (tcp_positions(sk, conn->position)) {
-		conn->position[direction & 1] -= moved;
-		if (tcp_at_begin(sk, conn->position)) {
-			conn->late = 0;
-			conn->role = ROLE_SERVER;
-			conn->born = conn->established = bpf_ktime_get_ns();
+		first.inode = inode_of(sk);
+	} else if (tcp_positions(sk, first.position)) {
+		first.position[direction & 1] -= moved;
+		if (tcp_at_begin(sk, first.position)) {
+			first.late = 0;
+			first.role = ROLE_SERVER;
+			first.born = first.established = bpf_ktime_get_ns();
 		}
 	}
-	return conn;
+	return conn_meet(sk, &first);
 }
 
 /* Now and then the kernel does not tell that connect() is through: this is the first call then. */
@@ -280,8 +277,10 @@ static __always_inline struct conn *conn_for_call(struct sock *sk, u16 family, u
 {
 	struct conn *conn = conn_find(sk);
 
-	if (conn && !socket_storage && family == AF_UNIX && conn->inode != inode_of(sk))
+	if (conn && !socket_storage && family == AF_UNIX && conn->inode != inode_of(sk)) {
+		conn_forget(sk);
 		conn = NULL;
+	}
 	if (!conn) {
 		if (!BPF_CORE_READ(sk, sk_socket, file))
 			return NULL; /* the kernel's own */
