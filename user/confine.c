@@ -174,9 +174,14 @@ static const unsigned int bpf_commands[] = {
 	BPF_OBJ_GET_INFO_BY_FD,
 };
 
+/* As newer C libraries ask a terminal; their headers and the kernel's exclude one another. */
+#define GET_TERMIOS2 0x802c542a
+#define SET_TERMIOS2 0x402c542b
+
 /* The terminal of the live table, and what of a socket is to be read. No TIOCSTI: it types. */
 static const unsigned int requests[] = {
-	TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ, FIONBIO, FIONREAD, SIOCOUTQ,
+	TCGETS,		  TCSETS,	    TCSETSW,	TCSETSF, GET_TERMIOS2, SET_TERMIOS2,
+	SET_TERMIOS2 + 1, SET_TERMIOS2 + 2, TIOCGWINSZ, FIONBIO, FIONREAD,     SIOCOUTQ,
 };
 
 static const unsigned int families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK };
