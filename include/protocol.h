@@ -46,7 +46,8 @@ struct protocol {
 	size_t state_size;
 	size_t hold;   /* the longest run of bytes that parse() may answer with NEED_MORE */
 	bool sessions; /* connections are idle, active or in a transaction */
-	uint16_t port; /* registered for it; 0: none */
+	bool framed_by_request;	    /* where an answer ends depends on what it answers */
+	uint16_t port;		    /* registered for it; 0: none */
 	const char *const *servers; /* base names of programs that serve it, up to a NULL: with the
 				       port what a silent connection is presumed to carry */
 

@@ -409,6 +409,7 @@ const struct protocol http1_protocol = {
 	.family = FAMILY_HTTP,
 	.state_size = sizeof(struct http1),
 	.hold = HOLD,
+	.framed_by_request = true,
 	.sessions = false,
 	.port = 80,
 	.servers = servers,

@@ -291,7 +291,7 @@ static void on_data(struct connections *connections, struct entry *entry,
 	if (entry->silent)
 		presumption_learn(connections->presumptions, entry);
 	if (entry->twin.other)
-		twins_witness(entry);
+		twins_witness(entry, connections->pipeline);
 	verdict_tell(entry, &connections->slots[entry->slot]);
 	if (entry->deadline && is_whole(entry, 0))
 		entry_end(connections, entry, true);

@@ -11,6 +11,19 @@
 	200000000ULL /* for a request or a chunk that another CPU saw first, or one answer more */
 
 /*
+ * An answer that does not end before a turn, as if it answered another request; or turn after turn
+ * with something left to answer. A client that asks on while answers come does so, too: where the
+ * server's end is seen, that tells.
+ */
+static bool seems_wrong(struct conversation *c, const struct flow *answers)
+{
+	if (phase_witnessed(c))
+		return false;
+	return (c->connection.protocol->framed_by_request && answers->parsed > answers->next) ||
+	       (c->pair.muted && ++c->tries > TRIAL_TURNS);
+}
+
+/*
  * Bytes are about to come in for a conversation that is on trial, or was not long ago. A turn with
  * nothing left to answer speaks for it. It begins anew here where the answer before the turn seems
  * not to end, where a rest leaves requests without answers, or after many turns in vain.
@@ -29,8 +42,7 @@ static void judge(struct conversation *c, struct pipeline *p, unsigned int direc
 		c->doubt--;
 		if (c->pair.muted)
 			pair_unmute(&c->pair, &p->outlet);
-	} else if (rested || answers->parsed > answers->next ||
-		   (c->pair.muted && ++c->tries > TRIAL_TURNS)) {
+	} else if (rested || seems_wrong(c, answers)) {
 		phase_midway(c, p);
 		c->answered = true;
 		c->at_rest = rested;
@@ -252,10 +264,16 @@ void conversation_anchor(struct conversation *c, const uint64_t anchor[2])
 {
 	unsigned int response = direction_of(c, LANE_RESPONSE);
 
-	if (!c->blind || (c->anchored && c->anchor[response] >= c->flows[response].next))
+	if (!c->pair.muted || (c->anchored && c->anchor[response] >= c->flows[response].next))
 		return;
 	c->anchored = true;
 	memcpy(c->anchor, anchor, sizeof(c->anchor));
+}
+
+void conversation_forsake(struct conversation *c, struct pipeline *p)
+{
+	if (c->phase == PHASE_SPEAKING && c->doubt && !c->pair.muted)
+		phase_midway(c, p);
 }
 
 void conversation_lose(struct conversation *c, struct pipeline *p)

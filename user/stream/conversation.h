@@ -24,7 +24,8 @@
  *
  * A client's end whose server's end is seen, too, does not try: it follows requests only, blind to
  * answers, until the server's end tells it an anchor: which request is answered from which byte on
- * (twins.h). Once the server's end is not seen any more, it is MIDWAY and tries.
+ * (twins.h). After a rest it holds back until an anchor agrees with it. Once the server's end is
+ * not seen any more, it is MIDWAY and tries.
  */
 #ifndef ONLOOKER_CONVERSATION_H
 #define ONLOOKER_CONVERSATION_H
@@ -87,7 +88,7 @@ struct conversation {
 	uint8_t doubt;	/* turns until what answers what is beyond it; while muted at least 1 */
 	bool witnessed; /* its other end is seen, too */
 	bool blind;	/* on trial as a client witnessed: answers are passed over */
-	bool anchored;	/* blind: `anchor` is known */
+	bool anchored;	/* muted: `anchor` is known */
 	bool announced; /* sinks were told CONNECTION_OPENED */
 	bool late;	/* stop waiting for what was not seen */
 };
@@ -127,8 +128,12 @@ void conversation_feed(struct conversation *conversation, struct pipeline *pipel
  */
 bool conversation_settled(const struct conversation *conversation, uint64_t ret[2]);
 
-/* Tells a blind one where it may begin, unless it is on its way to such a place. */
+/* Tells one on trial where it may begin, or is confirmed; unless it is on its way to such a place.
+ */
 void conversation_anchor(struct conversation *conversation, const uint64_t anchor[2]);
+
+/* Its other end was wrong, and with it what that told: it begins anew, unless it is certain. */
+void conversation_forsake(struct conversation *conversation, struct pipeline *pipeline);
 
 /* Ends it at `now` ns: what waits is reported as aborted, memory is freed. */
 void conversation_close(struct conversation *conversation, struct pipeline *pipeline, uint64_t now);

@@ -88,6 +88,33 @@ static void leave(struct conversation *c, struct pipeline *p)
 	pair_forget(&c->pair, &p->outlet);
 }
 
+/*
+ * What it has held back reaches up to an anchor: there the other end must agree on the request that
+ * is answered next. False: it does not, or the anchor lies inside an answer.
+ */
+static bool agrees(struct conversation *c, struct pipeline *p)
+{
+	unsigned int response = direction_of(c, LANE_RESPONSE);
+	const struct request *front = queue_front(&c->pair.waiting);
+	uint64_t request = front ? front->position : c->flows[!response].parsed;
+
+	if (c->pair.muted && c->flows[response].parsed < c->anchor[response])
+		return true;
+	c->anchored = false;
+	if (!c->pair.muted)
+		return true;
+	if (c->flows[response].parsed > c->anchor[response]) {
+		phase_midway(c, p);
+		return false;
+	}
+	/* Messages without bytes may still be to come here. */
+	if (request == c->anchor[!response] && !(front && front->counted))
+		pair_unmute(&c->pair, &p->outlet);
+	else
+		c->anchored = true;
+	return true;
+}
+
 /* One step of the parser. False: nothing more to do in this lane for now. */
 static bool step(struct conversation *c, struct pipeline *p, unsigned int direction,
 		 unsigned int *still)
@@ -98,6 +125,8 @@ static bool step(struct conversation *c, struct pipeline *p, unsigned int direct
 	size_t used = 0;
 	bool whole;
 
+	if (c->anchored && lane_of(c, direction) == LANE_RESPONSE && !agrees(c, p))
+		return false;
 	if (!c->inside[direction])
 		begin_message(c, direction);
 	status = ask(c, direction, &used, &message);

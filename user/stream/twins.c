@@ -51,6 +51,15 @@ static struct entry **place_of(struct twins *twins, uint64_t key)
 	return &twins->place[(key ^ key >> 32) & (twins->places - 1)];
 }
 
+/* What is known of one end tells the other's side. */
+static void tell_sides(struct connection *one, struct connection *other)
+{
+	if (one->side && !other->side)
+		other->side = one->side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+	else if (other->side && !one->side)
+		one->side = other->side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+}
+
 void twins_add(struct twins *twins, struct entry *entry, const struct event_open *open)
 {
 	uint64_t end, other, wanted;
@@ -70,6 +79,7 @@ void twins_add(struct twins *twins, struct entry *entry, const struct event_open
 		found->twin.other = entry;
 		entry->twin.other = found;
 		found->conversation.witnessed = entry->conversation.witnessed = true;
+		tell_sides(&found->conversation.connection, &entry->conversation.connection);
 	}
 	entry->twin.key = key_of(end, other);
 	place = place_of(twins, entry->twin.key);
@@ -101,7 +111,7 @@ void twins_remove(struct entry *entry)
 	entry->twin.link = NULL;
 }
 
-void twins_witness(struct entry *server)
+void twins_witness(struct entry *server, struct pipeline *pipeline)
 {
 	struct entry *client;
 	uint64_t settled[2], anchor[2];
@@ -109,8 +119,11 @@ void twins_witness(struct entry *server)
 	if (conversation_deaf(&server->conversation))
 		part(server);
 	client = server->twin.other;
-	if (!client || !client->conversation.blind ||
-	    server->conversation.connection.side != SIDE_SERVER ||
+	if (!client || server->conversation.connection.side != SIDE_SERVER)
+		return;
+	if (server->conversation.phase == PHASE_MIDWAY || server->conversation.pair.muted)
+		conversation_forsake(&client->conversation, pipeline);
+	if (!client->conversation.pair.muted ||
 	    !conversation_settled(&server->conversation, settled))
 		return;
 	for (unsigned int i = 0; i < 2; i++)

@@ -21,6 +21,7 @@ struct twin {
 	uint64_t key;		    /* of this end */
 };
 
+struct pipeline;
 struct twins;
 
 /* A table for about `connections`; 0 or -ENOMEM. twins_free() ends it. */
@@ -34,6 +35,6 @@ void twins_add(struct twins *twins, struct entry *entry, const struct event_open
 void twins_remove(struct entry *entry);
 
 /* A server's end has moved: tells the client's end what it can be told. */
-void twins_witness(struct entry *server);
+void twins_witness(struct entry *server, struct pipeline *pipeline);
 
 #endif
