@@ -347,7 +347,7 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 	range_place(&range, sk, conn, family);
 	if (range_skipped(&range, slot))
 		return 0;
-	if (moved >= LARGE && !slot->hurried) {
+	if (range.want >= LARGE && moved >= LARGE && !slot->hurried) {
 		slot->hurried = 1;
 		range.meta |= META_HURRY;
 	}

@@ -147,7 +147,8 @@ struct slot {
 			 */
 	__u8 skipping[2];
 	__u8 ignore;  /* no records at all but EVENT_CLOSE */
-	__u8 hurried; /* the reader was woken for a large call; it clears this at rest */
+	__u8 hurried; /* the reader was woken for a large call; it clears this at rest, if that
+			 was worth it */
 	__u8 pad[4];
 };
 

@@ -3,46 +3,7 @@
 
 #include <errno.h>
 
-#define TARGETS_LIMIT 65536
-#define TARGETS_KEPT 256
-#define HELD_LIMIT 65536
-#define HELD_KEPT 64
-#define HELD_MOST 1024 /* of one connection */
-
-void outlet_init(struct outlet *outlet, uint32_t open_requests)
-{
-	*outlet = (struct outlet){ .open_requests = open_requests };
-	pool_init(&outlet->targets, MEMORY_STREAMS, sizeof(struct target), TARGETS_LIMIT,
-		  TARGETS_KEPT);
-	pool_init(&outlet->held, MEMORY_STREAMS, sizeof(struct held), HELD_LIMIT, HELD_KEPT);
-}
-
-void outlet_free(struct outlet *outlet)
-{
-	pool_free(&outlet->targets);
-	pool_free(&outlet->held);
-}
-
-int outlet_add(struct outlet *outlet, struct sink *sink)
-{
-	if (outlet->sink_count == SINKS_MAX)
-		return -ENOSPC;
-	outlet->sinks[outlet->sink_count++] = sink;
-	return 0;
-}
-
-void outlet_connection(struct outlet *outlet, const struct connection *connection,
-		       enum connection_change change, enum session_state before)
-{
-	for (unsigned int i = 0; i < outlet->sink_count; i++)
-		outlet->sinks[i]->connection(outlet->sinks[i], connection, change, before);
-}
-
-static void outlet_exchange(struct outlet *outlet, const struct exchange *exchange)
-{
-	for (unsigned int i = 0; i < outlet->sink_count; i++)
-		outlet->sinks[i]->exchange(outlet->sinks[i], exchange);
-}
+#define HELD_MOST 1024 /* on trial */
 
 struct expect pair_expect(const struct pair *pair)
 {
@@ -64,24 +25,16 @@ struct expect pair_expect(const struct pair *pair)
 	return expect;
 }
 
-/* Only paths are read by a sink so far; statements' texts are not worth a copy each. */
-static struct target *target_copy(struct outlet *outlet, const struct connection *connection,
-				  struct bytes text)
+/* When it began as the server's end saw it, which is followed for both. */
+static void take_arrival(struct exchange *exchange, const struct request *request)
 {
-	struct target *target;
-
-	if (!text.size || !connection->protocol || connection->protocol->family != FAMILY_HTTP)
-		return NULL;
-	target = pool_take(&outlet->targets);
-	if (!target)
-		return NULL;
-	target->size = text.size < TARGET_SIZE ? text.size : TARGET_SIZE;
-	memcpy(target->bytes, text.data, target->size);
-	return target;
+	exchange->begin = request->arrived;
+	exchange->task = request->reader;
+	exchange->timed = request->arrived != 0;
 }
 
 static struct exchange exchange_of(const struct request *request,
-				   const struct connection *connection,
+				   const struct connection *connection, const struct ends *ends,
 				   const struct message *message, uint64_t end)
 {
 	bool server = connection->side == SIDE_SERVER;
@@ -97,6 +50,8 @@ static struct exchange exchange_of(const struct request *request,
 		.task = request->task,
 	};
 
+	if (server && ends)
+		take_arrival(&exchange, request);
 	if (request->target)
 		exchange.target = (struct bytes){ request->target->bytes, request->target->size };
 	if (message) {
@@ -106,7 +61,7 @@ static struct exchange exchange_of(const struct request *request,
 		exchange.code = message->code;
 		exchange.hits = message->hits;
 		exchange.misses = message->misses;
-		exchange.timed = message->role == MESSAGE_RESPONSE;
+		exchange.timed &= message->role == MESSAGE_RESPONSE;
 	} else {
 		exchange.outcome = OUTCOME_ABORTED;
 		exchange.timed = false;
@@ -116,64 +71,43 @@ static struct exchange exchange_of(const struct request *request,
 	return exchange;
 }
 
-/* ---- on trial ---- */
-
-/* Keeps an exchange, and its request's target with it; one too many is never reported. */
-static void held_push(struct pair *pair, struct outlet *outlet, struct request *request,
-		      const struct exchange *exchange)
-{
-	struct held *held = pair->held_count < HELD_MOST ? pool_take(&outlet->held) : NULL;
-
-	if (!held) {
-		outlet->unpaired++;
-		return;
-	}
-	*held = (struct held){ .target = request->target, .exchange = *exchange };
-	request->target = NULL;
-	if (pair->held)
-		pair->held_last->next = held;
-	else
-		pair->held = held;
-	pair->held_last = held;
-	pair->held_count++;
-}
-
-static void held_end(struct pair *pair, struct outlet *outlet, bool report)
-{
-	struct held *held;
-
-	while ((held = pair->held)) {
-		pair->held = held->next;
-		if (report)
-			outlet_exchange(outlet, &held->exchange);
-		else
-			outlet->unpaired++;
-		pool_give(&outlet->targets, held->target);
-		pool_give(&outlet->held, held);
-	}
-	pair->held_count = 0;
-}
-
 void pair_unmute(struct pair *pair, struct outlet *outlet)
 {
 	pair->muted = false;
-	held_end(pair, outlet, true);
+	held_end(&pair->held, outlet, true);
+}
+
+/* The client's exchange, which is complete once it has read the answer; at once if there is none.
+ */
+static void report_client(struct pair *pair, struct request *request, struct outlet *outlet,
+			  const struct message *message, const struct moment *when)
+{
+	struct exchange exchange =
+		exchange_of(request, pair->ends->client, NULL, message, when->last);
+
+	if (message->role == MESSAGE_RESPONSE)
+		ends_answer(pair->ends, outlet, &exchange, request->target, when->end);
+	else
+		outlet_exchange(outlet, &exchange);
 }
 
 /* One exchange is complete. */
 static void pair_report(struct pair *pair, struct request *request, struct outlet *outlet,
 			const struct connection *connection, const struct message *message,
-			uint64_t end)
+			const struct moment *when)
 {
-	struct exchange exchange = exchange_of(request, connection, message, end);
+	struct exchange exchange =
+		exchange_of(request, connection, pair->ends, message, when->last);
 
 	request->counted++;
 	if (pair->muted && pair->holds)
-		held_push(pair, outlet, request, &exchange);
+		held_push(&pair->held, outlet, HELD_MOST, &exchange, request->target, 0);
 	else if (pair->muted)
 		outlet->unpaired += request->counted == 1;
 	else
 		outlet_exchange(outlet, &exchange);
+	if (pair->ends && pair->ends->client)
+		report_client(pair, request, outlet, message, when);
 }
 
 static void request_fill(struct request *request, const struct message *message,
@@ -200,7 +134,7 @@ static int pair_request(struct pair *pair, struct outlet *outlet,
 		struct request alone = { 0 };
 
 		request_fill(&alone, message, when);
-		pair_report(pair, &alone, outlet, connection, message, when->last);
+		pair_report(pair, &alone, outlet, connection, message, when);
 		return 0;
 	}
 	error = queue_push(&pair->waiting, outlet->open_requests, &request);
@@ -210,6 +144,8 @@ static int pair_request(struct pair *pair, struct outlet *outlet,
 	}
 	request_fill(request, message, when);
 	request->target = target_copy(outlet, connection, message->target);
+	if (pair->ends)
+		ends_request(pair->ends, &pair->waiting, request);
 	return 0;
 }
 
@@ -218,7 +154,7 @@ static void queue_drop(struct queue *queue, struct outlet *outlet)
 	struct request *front = queue_front(queue);
 
 	if (front)
-		pool_give(&outlet->targets, front->target);
+		target_release(outlet, front->target);
 	queue_pop(queue);
 }
 
@@ -276,7 +212,7 @@ int pair_apply(struct pair *pair, struct outlet *outlet, const struct connection
 		queue = &pair->deferred;
 	request = queue_front(queue);
 	if (request && (message->action & MESSAGE_COUNT))
-		pair_report(pair, request, outlet, connection, message, when->last);
+		pair_report(pair, request, outlet, connection, message, when);
 	if (message->action & MESSAGE_POP)
 		queue_drop(queue, outlet);
 	if (message->action & MESSAGE_DROP_DEFERRED) {
@@ -288,17 +224,25 @@ int pair_apply(struct pair *pair, struct outlet *outlet, const struct connection
 	return 0;
 }
 
+static void report_aborted(const struct request *request, struct outlet *outlet,
+			   const struct connection *connection, uint64_t now)
+{
+	struct exchange exchange = exchange_of(request, connection, NULL, NULL, now);
+
+	if (!request->silent && !request->counted)
+		outlet_exchange(outlet, &exchange);
+}
+
 static void queue_abort(struct queue *queue, struct outlet *outlet,
-			const struct connection *connection, uint64_t now)
+			const struct connection *connection, const struct connection *client,
+			uint64_t now)
 {
 	struct request *request;
 
 	while ((request = queue_front(queue))) {
-		if (!request->silent && !request->counted) {
-			struct exchange exchange = exchange_of(request, connection, NULL, now);
-
-			outlet_exchange(outlet, &exchange);
-		}
+		report_aborted(request, outlet, connection, now);
+		if (client)
+			report_aborted(request, outlet, client, now);
 		queue_drop(queue, outlet);
 	}
 	queue_free(queue);
@@ -307,22 +251,37 @@ static void queue_abort(struct queue *queue, struct outlet *outlet,
 void pair_abort(struct pair *pair, struct outlet *outlet, const struct connection *connection,
 		uint64_t now)
 {
+	const struct connection *client = pair->ends ? pair->ends->client : NULL;
+
 	if (pair->muted) {
 		pair_forget(pair, outlet);
 		return;
 	}
 	/* Deferred requests without the one that would execute them were never executed. */
 	if (pair->waiting.count)
-		queue_abort(&pair->deferred, outlet, connection, now);
+		queue_abort(&pair->deferred, outlet, connection, client, now);
 	while (pair->deferred.count)
 		queue_drop(&pair->deferred, outlet);
 	queue_free(&pair->deferred);
-	queue_abort(&pair->waiting, outlet, connection, now);
+	queue_abort(&pair->waiting, outlet, connection, client, now);
+}
+
+void pair_abort_client(struct pair *pair, struct outlet *outlet, uint64_t now)
+{
+	const struct connection *client = pair->ends->client;
+	const struct queue *queues[] = { &pair->deferred, &pair->waiting };
+
+	/* Deferred ones as in pair_abort(). */
+	for (unsigned int i = pair->waiting.count ? 0 : 1; client && i < 2; i++) {
+		for (uint32_t n = 0; n < queues[i]->count; n++)
+			report_aborted(queue_at(queues[i], n), outlet, client, now);
+	}
+	ends_client_gone(pair->ends, outlet);
 }
 
 void pair_forget(struct pair *pair, struct outlet *outlet)
 {
-	held_end(pair, outlet, false);
+	held_end(&pair->held, outlet, false);
 	while (pair->deferred.count)
 		queue_forget(&pair->deferred, outlet);
 	while (pair->waiting.count)

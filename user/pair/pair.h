@@ -6,58 +6,28 @@
 #ifndef ONLOOKER_PAIR_H
 #define ONLOOKER_PAIR_H
 
-#include "exchange.h"
+#include "pair/ends.h"
+#include "pair/held.h"
 #include "pair/queue.h"
-#include "sink.h"
-#include "util/pool.h"
-
-#define SINKS_MAX 8
-
-/* Where exchanges go, and what all pairs share. */
-struct outlet {
-	struct sink *sinks[SINKS_MAX];
-	unsigned int sink_count;
-	uint32_t open_requests; /* limit per connection */
-	struct pool targets;	/* of struct target */
-	struct pool held;	/* of struct held */
-	uint64_t refused;	/* requests not followed: the limit, or no memory */
-	uint64_t unpaired;	/* requests forgotten because the stream had a gap */
-};
-
-/* Makes an outlet without sinks. `open_requests`: how many may wait on one connection. */
-void outlet_init(struct outlet *outlet, uint32_t open_requests);
-void outlet_free(struct outlet *outlet);
-
-/* Adds a sink (not owned); -ENOSPC beyond SINKS_MAX. */
-int outlet_add(struct outlet *outlet, struct sink *sink);
-
-/* Tells all sinks that a connection changed. */
-void outlet_connection(struct outlet *outlet, const struct connection *connection,
-		       enum connection_change change, enum session_state before);
 
 /* When a message was moved, ns; see struct request. */
 struct moment {
 	uint64_t position; /* in its stream, where it begins */
+	uint64_t end;	   /* and one past its last byte */
 	uint64_t first;
 	uint64_t last;
 	uint64_t read;
 	uint64_t task;
 };
 
-/* An exchange that is not reported yet. */
-struct held {
-	struct held *next;
-	struct target *target; /* owned; what `exchange.target` shows */
-	struct exchange exchange;
-};
-
 struct pair {
 	struct queue waiting;
 	struct queue deferred;
-	struct held *held, *held_last;
-	uint32_t held_count;
-	bool muted; /* what answers what is not certain yet: exchanges are not reported */
-	bool holds; /* muted: but held back, for what is likely */
+	struct held_list held; /* on trial; or what the client, followed at its server's end, has
+				  not read */
+	struct ends *ends; /* the server's end, if it is followed for both; else NULL. Not owned */
+	bool muted;	   /* what answers what is not certain yet: exchanges are not reported */
+	bool holds;	   /* muted: but held back, for what is likely */
 };
 
 /* What a parser may know of the queue. */
@@ -89,6 +59,12 @@ int pair_apply(struct pair *pair, struct outlet *outlet, const struct connection
 /* The connection is over: what still waits is reported as aborted at `now`. Empties the pair. */
 void pair_abort(struct pair *pair, struct outlet *outlet, const struct connection *connection,
 		uint64_t now);
+
+/*
+ * The client's end of two that are followed as one is over: for it, what waits is reported as
+ * aborted at `now`, as what it has not read.
+ */
+void pair_abort_client(struct pair *pair, struct outlet *outlet, uint64_t now);
 
 /* The stream has a gap: forgets what waits, counted as unpaired. Empties the pair. */
 void pair_forget(struct pair *pair, struct outlet *outlet);

@@ -7,20 +7,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TARGET_SIZE 255
+#define TARGET_SIZE 254
 
 /* A copy of a message's target, from a pool. */
 struct target {
+	uint8_t owners;
 	uint8_t size;
 	uint8_t bytes[TARGET_SIZE];
 };
 
 struct request {
 	uint64_t tag;
-	uint64_t first; /* ns: client: first byte sent; server: first byte arrived at the socket */
+	uint64_t first; /* ns: client, or both ends seen: first byte sent; server: first byte
+			   arrived at the socket */
 	uint64_t last;	/* ns: last byte sent or read */
 	uint64_t read;	/* ns: server: first byte read by the program */
 	uint64_t task;
+	uint64_t arrived;      /* ns: both ends seen: first byte arrived at the server's socket; 0
+				  unknown */
+	uint64_t reader;       /* both ends seen: the task that read it */
 	uint64_t position;     /* in its stream, where it begins */
 	struct target *target; /* owned by the pair's pool; may be NULL */
 	uint32_t counted;      /* exchanges already reported for it */
@@ -49,6 +54,12 @@ struct request *queue_find(struct queue *queue, uint64_t number);
 void queue_pop(struct queue *queue);
 
 void queue_free(struct queue *queue);
+
+/* The n-th oldest (0 is the oldest); it must be there. */
+static inline struct request *queue_at(const struct queue *queue, uint32_t n)
+{
+	return &queue->ring[(queue->head + n) & (queue->capacity - 1)];
+}
 
 /* The oldest request, or NULL. */
 static inline struct request *queue_front(const struct queue *queue)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "stream/duet.h"
 #include "stream/peer.h"
 #include "stream/presumption.h"
 #include "stream/twins.h"
@@ -112,7 +113,17 @@ void connections_free(struct connections *connections)
 static bool is_whole(const struct entry *entry, uint64_t unread)
 {
 	return entry->edge[DIRECTION_RX] + unread >= entry->end[DIRECTION_RX] &&
-	       entry->edge[DIRECTION_TX] >= entry->end[DIRECTION_TX];
+	       entry->edge[DIRECTION_TX] >= entry->end[DIRECTION_TX] &&
+	       duet_whole(entry, entry->end[DIRECTION_RX] - unread);
+}
+
+static void feed(struct connections *connections, struct entry *entry, unsigned int direction,
+		 const struct chunk *chunk)
+{
+	if (entry->conversation.duet)
+		duet_feed(entry, connections->pipeline, direction, chunk);
+	else
+		conversation_feed(&entry->conversation, connections->pipeline, direction, chunk);
 }
 
 /*
@@ -130,7 +141,7 @@ static void fill_up(struct connections *connections, struct entry *entry, unsign
 
 	if (end <= entry->edge[direction] || end - entry->edge[direction] > UINT32_MAX)
 		return;
-	conversation_feed(&entry->conversation, connections->pipeline, direction, &chunk);
+	feed(connections, entry, direction, &chunk);
 	entry->edge[direction] = end;
 }
 
@@ -271,6 +282,27 @@ static void tell_times(const struct event_data *data, uint64_t established, stru
 		chunk->time = instant;
 }
 
+/* The bytes of one end may be what the other has waited for. */
+static void look_at_twin(struct connections *connections, struct entry *entry,
+			 unsigned int direction)
+{
+	const struct conversation *c = &entry->conversation;
+	struct entry *other;
+
+	if (!c->duet) {
+		twins_witness(entry, connections->pipeline);
+		if ((c->connection.side == SIDE_CLIENT) == (direction == DIRECTION_RX))
+			duet_try(entry, connections->pipeline);
+	}
+	other = entry->twin.other;
+	if (!other)
+		return;
+	if (c->duet)
+		verdict_tell(other, &connections->slots[other->slot]);
+	if (other->deadline && is_whole(other, 0))
+		entry_end(connections, other, true);
+}
+
 static void on_data(struct connections *connections, struct entry *entry,
 		    const struct event_data *data)
 {
@@ -287,11 +319,11 @@ static void on_data(struct connections *connections, struct entry *entry,
 	tell_times(data, entry->conversation.connection.established, &chunk);
 	if (chunk.position + chunk.moved > entry->edge[direction])
 		entry->edge[direction] = chunk.position + chunk.moved;
-	conversation_feed(&entry->conversation, connections->pipeline, direction, &chunk);
+	feed(connections, entry, direction, &chunk);
 	if (entry->silent)
 		presumption_learn(connections->presumptions, entry);
 	if (entry->twin.other)
-		twins_witness(entry, connections->pipeline);
+		look_at_twin(connections, entry, direction);
 	verdict_tell(entry, &connections->slots[entry->slot]);
 	if (entry->deadline && is_whole(entry, 0))
 		entry_end(connections, entry, true);

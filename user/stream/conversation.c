@@ -2,6 +2,7 @@
 #include "stream/conversation.h"
 
 #include "event.h"
+#include "stream/duet.h"
 #include "stream/phase.h"
 
 #define QUIET_NS 1000000000ULL /* after an answer: what was asked has been answered, mostly */
@@ -122,7 +123,7 @@ static void gap(struct conversation *c, struct pipeline *p, unsigned int directi
 	counts_of(c, p)->gaps++;
 	if (loss < LOSS_REASONS)
 		p->losses[loss]++;
-	if (c->phase == PHASE_SPEAKING || c->phase == PHASE_FRESH)
+	if (c->phase == PHASE_SPEAKING || c->phase == PHASE_FRESH || c->phase == PHASE_FOLLOWED)
 		phase_midway(c, p);
 	else
 		c->answered = c->at_rest = false;
@@ -195,7 +196,7 @@ void conversation_feed(struct conversation *c, struct pipeline *p, unsigned int 
 	}
 	if (c->phase == PHASE_DEAF)
 		return;
-	if (c->pair.held_count)
+	if (c->pair.held.first)
 		phase_await(c, p);
 	for (int i = 0; i < 2; i++) {
 		if (!flow_keep(&c->flows[i], &p->memory)) {
@@ -223,6 +224,21 @@ void conversation_open(struct conversation *c, const struct connection *connecti
 	}
 }
 
+/* What still waits will not be answered, or was not read. */
+static void abort_waiting(struct conversation *c, struct pipeline *p, uint64_t now)
+{
+	struct duet *duet = c->duet;
+
+	if (c->phase == PHASE_SPEAKING)
+		pair_abort(&c->pair, &p->outlet, &c->connection, now);
+	else if (c->phase == PHASE_FOLLOWED && duet->server)
+		pair_abort_client(&duet->server->pair, &p->outlet, now);
+	else if (c->phase == PHASE_FOLLOWED)
+		ends_client_gone(&duet->ends, &p->outlet);
+	if (c->duet)
+		duet_leave(c, p);
+}
+
 void conversation_close(struct conversation *c, struct pipeline *p, uint64_t now)
 {
 	for (int i = 0; i < 2; i++) {
@@ -234,8 +250,8 @@ void conversation_close(struct conversation *c, struct pipeline *p, uint64_t now
 	if (c->phase == PHASE_SPEAKING) {
 		parse_finish(c, p, direction_of(c, LANE_REQUEST));
 		parse_finish(c, p, direction_of(c, LANE_RESPONSE));
-		pair_abort(&c->pair, &p->outlet, &c->connection, now);
 	}
+	abort_waiting(c, p, now);
 	phase_announce(c, p);
 	c->base = SESSION_NONE;
 	phase_session(c, p, SESSION_NONE);
@@ -278,12 +294,14 @@ void conversation_forsake(struct conversation *c, struct pipeline *p)
 
 void conversation_lose(struct conversation *c, struct pipeline *p)
 {
-	if (c->phase == PHASE_SPEAKING || c->phase == PHASE_FRESH)
+	if (c->phase == PHASE_SPEAKING || c->phase == PHASE_FRESH || c->phase == PHASE_FOLLOWED)
 		gap(c, p, direction_of(c, LANE_REQUEST), LOSS_NONE);
 }
 
 void conversation_free(struct conversation *c, struct pipeline *p)
 {
+	if (c->duet)
+		duet_leave(c, p);
 	phase_settle(c);
 	pair_forget(&c->pair, &p->outlet);
 	for (int i = 0; i < 2; i++)
@@ -312,11 +330,11 @@ static void decide(struct conversation *c, struct pipeline *p, uint64_t now)
 	}
 	if (c->phase == PHASE_SPEAKING && c->waiting_since && c->waiting_since + PATIENCE_NS <= now)
 		stop_waiting(c, p);
-	if (c->pair.held_count && pair_idle(&c->pair) && c->moved_at + PATIENCE_NS <= now)
+	if (c->pair.held.first && pair_idle(&c->pair) && c->moved_at + PATIENCE_NS <= now)
 		pair_unmute(&c->pair, &p->outlet);
 	phase_session_update(c, p);
 	if (!c->waiting_since && !c->flows[0].ahead_since && !c->flows[1].ahead_since &&
-	    !c->pair.held_count)
+	    !c->pair.held.first)
 		phase_settle(c);
 }
 
@@ -337,6 +355,7 @@ void pipeline_init(struct pipeline *pipeline, uint32_t open_requests)
 	memset(pipeline, 0, sizeof(*pipeline));
 	outlet_init(&pipeline->outlet, open_requests);
 	flow_memory_init(&pipeline->memory);
+	pool_init(&pipeline->duets, MEMORY_CONNECTIONS, sizeof(struct duet), SIZE_MAX, 64);
 	for (int i = 0; protocols[i]; i++)
 		pool_init(&pipeline->states[i], MEMORY_CONNECTIONS, protocols[i]->state_size,
 			  SIZE_MAX, 64);
@@ -346,6 +365,7 @@ void pipeline_free(struct pipeline *pipeline)
 {
 	outlet_free(&pipeline->outlet);
 	flow_memory_free(&pipeline->memory);
+	pool_free(&pipeline->duets);
 	for (int i = 0; protocols[i]; i++)
 		pool_free(&pipeline->states[i]);
 }

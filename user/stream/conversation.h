@@ -48,10 +48,13 @@ struct pipeline {
 	struct outlet outlet;
 	struct flow_memory memory;
 	struct pool states[PROTOCOLS_MAX]; /* by protocol */
+	struct pool duets;
 	struct protocol_counts counts[PROTOCOLS_MAX + 1];
 	uint64_t losses[LOSS_REASONS]; /* gaps whose cause was said with the data */
 	struct conversation *pending;  /* those that wait for something that time can decide */
 };
+
+struct duet;
 
 /* What is known of a stream when it is seen first. */
 enum beginning {
@@ -64,6 +67,7 @@ enum conversation_phase {
 	PHASE_FRESH,
 	PHASE_MIDWAY,
 	PHASE_SPEAKING,
+	PHASE_FOLLOWED, /* at its other end (duet.h) */
 	PHASE_DEAF,
 };
 
@@ -73,6 +77,7 @@ struct conversation {
 	uint64_t anchor[2];	      /* the request that begins here is answered from here on */
 	struct moment begun[2];	      /* the message in progress */
 	struct pair pair;
+	struct duet *duet; /* the two ends are followed as one; else NULL */
 	void *state;
 	uint64_t unended;	/* number of the request whose last byte is still to come; 0 none */
 	uint64_t waiting_since; /* ns: PARSE_WAIT was answered; 0 none */
@@ -90,6 +95,7 @@ struct conversation {
 	bool blind;	/* on trial as a client witnessed: answers are passed over */
 	bool anchored;	/* muted: `anchor` is known */
 	bool announced; /* sinks were told CONNECTION_OPENED */
+	bool alone;	/* its other end's bytes are not to be had from here */
 	bool late;	/* stop waiting for what was not seen */
 };
 

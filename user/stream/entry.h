@@ -31,7 +31,9 @@ struct entry {
 	uint32_t tgid;
 	bool is_unix;
 	bool told_skip[2];
-	bool silent; /* found open, and has not said yet what it carries */
+	bool hurry_paid; /* something could be skipped since the reader was woken for a large call
+			  */
+	bool silent;	 /* found open, and has not said yet what it carries */
 	struct twin twin;
 	struct conversation conversation;
 };

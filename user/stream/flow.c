@@ -244,6 +244,12 @@ void flow_restart(struct flow *flow, struct flow_memory *memory, uint64_t positi
 	flow->started = true;
 }
 
+void flow_reset(struct flow *flow, struct flow_memory *memory)
+{
+	flow_free(flow, memory);
+	memset(flow, 0, sizeof(*flow));
+}
+
 void flow_free(struct flow *flow, struct flow_memory *memory)
 {
 	struct ahead *ahead;

@@ -108,6 +108,9 @@ void flow_ahead_free(struct ahead *ahead, struct flow_memory *memory);
 /* Forgets all bytes before `position`, parsed or not. */
 void flow_restart(struct flow *flow, struct flow_memory *memory, uint64_t position);
 
+/* Forgets everything: the stream begins with the chunk that comes next. */
+void flow_reset(struct flow *flow, struct flow_memory *memory);
+
 void flow_free(struct flow *flow, struct flow_memory *memory);
 
 #endif

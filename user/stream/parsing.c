@@ -20,9 +20,11 @@ static void begin_message(struct conversation *c, unsigned int direction)
 static void take_message(struct conversation *c, struct pipeline *p, unsigned int direction,
 			 const struct message *message, bool whole)
 {
+	const struct flow *flow = &c->flows[direction];
 	struct moment when = c->begun[direction];
 
-	when.last = c->flows[direction].at.time;
+	when.last = flow->at.time;
+	when.end = flow->parsed < USED_TO_END ? flow->parsed : flow->next;
 	counts_of(c, p)->messages++;
 	if (message->session != SESSION_SAME)
 		c->base = message->session;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "stream/duet.h"
 #include "stream/phase.h"
 
 /* ---- pending: conversations that a tick may have to decide ---- */
@@ -43,6 +44,8 @@ void phase_session(struct conversation *c, struct pipeline *p, enum session_stat
 		return;
 	c->connection.session = session;
 	outlet_connection(&p->outlet, &c->connection, CONNECTION_SESSION, before);
+	if (c->duet && c->duet->server == c && c->duet->client)
+		phase_session(c->duet->client, p, session);
 }
 
 /* Active while something waits, if the protocol has sessions; else as it last said. */
@@ -93,6 +96,8 @@ void phase_drop_state(struct conversation *c, struct pipeline *p)
 
 void phase_deaf(struct conversation *c, struct pipeline *p)
 {
+	if (c->duet)
+		duet_deafen(c->duet, p);
 	if (is_presumed(c))
 		retract(c, p);
 	c->phase = PHASE_DEAF;
@@ -143,6 +148,10 @@ bool phase_speaking(struct conversation *c, struct pipeline *p, unsigned int pro
 /* Bytes are missing, or make no sense: what waits can no longer be told from what was answered. */
 void phase_midway(struct conversation *c, struct pipeline *p)
 {
+	if (c->duet) {
+		duet_break(c->duet, p);
+		return;
+	}
 	c->phase = PHASE_MIDWAY;
 	c->answered = c->at_rest = c->blind = c->anchored = false;
 	c->doubt = 0;

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stream/duet.h"
+
+#include "stream/phase.h"
+
+/* ---- the beginning ---- */
+
+/* Nothing is under way, and nothing is in doubt. */
+static bool stands_still(const struct conversation *c)
+{
+	if (c->phase != PHASE_SPEAKING || c->pair.muted || c->doubt || !pair_idle(&c->pair) ||
+	    c->pair.held.first || c->unended || c->waiting_since)
+		return false;
+	for (int i = 0; i < 2; i++) {
+		const struct flow *flow = &c->flows[i];
+
+		if (c->inside[i] || flow->ahead || flow->view.size || flow->parsed != flow->next)
+			return false;
+	}
+	return true;
+}
+
+/* The kernel side numbers the bytes at both ends alike. */
+static bool at_one_place(const struct entry *client, const struct entry *server)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		if (entry_narrow(client, i, client->conversation.flows[i].next) !=
+		    entry_narrow(server, !i, server->conversation.flows[!i].next))
+			return false;
+	}
+	return true;
+}
+
+static void begin(struct duet *duet, struct conversation *server, struct conversation *client,
+		  struct pipeline *p)
+{
+	*duet = (struct duet){ .server = server, .client = client };
+	duet->ends.client = &client->connection;
+	duet->ends.unread = &client->pair.held;
+	duet->ends.arrived = server->pair.waiting.pushed;
+	for (unsigned int i = 0; i < 2; i++)
+		duet->offset[lane_of(client, i)] = server->flows[!i].next - client->flows[i].next;
+	server->duet = client->duet = duet;
+	server->pair.ends = &duet->ends;
+	client->phase = PHASE_FOLLOWED;
+	phase_settle(client);
+	phase_drop_state(client, p);
+}
+
+void duet_try(struct entry *entry, struct pipeline *p)
+{
+	bool client_here = entry->conversation.connection.side == SIDE_CLIENT;
+	struct entry *client = client_here ? entry : entry->twin.other;
+	struct entry *server = client_here ? entry->twin.other : entry;
+	struct conversation *c = &client->conversation, *s = &server->conversation;
+	struct duet *duet;
+
+	if (c->connection.side != SIDE_CLIENT || s->connection.side != SIDE_SERVER || c->alone ||
+	    c->protocol != s->protocol || !stands_still(c) || !stands_still(s) ||
+	    !at_one_place(client, server))
+		return;
+	duet = pool_take(&p->duets);
+	if (duet)
+		begin(duet, s, c, p);
+}
+
+/* The client's end is for itself again; its flows have not moved since the duet began. */
+static void begin_anew(struct conversation *client, struct pipeline *p)
+{
+	phase_midway(client, p);
+	flow_reset(&client->flows[0], &p->memory);
+	flow_reset(&client->flows[1], &p->memory);
+}
+
+/* ---- chunks ---- */
+
+static void take_times(struct duet *duet, struct pipeline *p, bool client,
+		       const struct chunk *chunk)
+{
+	uint64_t offset = client ? duet->offset[LANE_RESPONSE] : 0;
+	struct reading reading = {
+		.position = chunk->position + offset,
+		.end = chunk->position + chunk->moved + offset,
+		.time = chunk->time,
+		.arrival = chunk->arrival,
+		.task = chunk->task,
+	};
+	struct conversation *server = duet->server;
+
+	if (!client)
+		ends_server_read(&duet->ends, &server->pair.waiting, &reading,
+				 server->flows[DIRECTION_RX].parsed);
+	else
+		ends_client_read(&duet->ends, &p->outlet, &reading,
+				 server ? server->flows[DIRECTION_TX].parsed : UINT64_MAX);
+}
+
+/* The server's end is over, but the client goes on asking: with what the other has left to it. */
+static void take_over(struct duet *duet, struct pipeline *p)
+{
+	struct conversation *client = duet->client;
+
+	ends_settle(&duet->ends, &p->outlet);
+	client->duet = NULL;
+	pool_give(&p->duets, duet);
+	if (client->state)
+		client->phase = PHASE_SPEAKING;
+	else
+		begin_anew(client, p);
+}
+
+static void take_request(struct entry *entry, struct pipeline *p, const struct chunk *chunk)
+{
+	struct conversation *client = &entry->conversation;
+	struct conversation *server = client->duet->server;
+	struct chunk sent = *chunk;
+
+	sent.position += client->duet->offset[LANE_REQUEST];
+	conversation_feed(server, p, DIRECTION_RX, &sent);
+	/* What it sends cannot be had where it is sent, but perhaps where it is read. */
+	if (!client->duet && chunk->loss)
+		client->alone = true;
+}
+
+void duet_feed(struct entry *entry, struct pipeline *p, unsigned int direction,
+	       const struct chunk *chunk)
+{
+	struct conversation *c = &entry->conversation;
+	bool client = c->phase == PHASE_FOLLOWED;
+
+	if (direction == DIRECTION_RX) {
+		take_times(c->duet, p, client, chunk);
+	} else if (client && c->duet->server) {
+		take_request(entry, p, chunk);
+	} else {
+		if (client)
+			take_over(c->duet, p);
+		conversation_feed(c, p, direction, chunk);
+	}
+}
+
+bool duet_whole(const struct entry *entry, uint64_t end)
+{
+	const struct conversation *c = &entry->conversation;
+	const struct entry *other = entry->twin.other;
+
+	if (!c->duet || !c->duet->server || !c->duet->client || !other)
+		return true;
+	if (c->phase == PHASE_FOLLOWED)
+		return other->edge[DIRECTION_TX] >= end + c->duet->offset[LANE_RESPONSE];
+	return other->edge[DIRECTION_TX] + c->duet->offset[LANE_REQUEST] >= end;
+}
+
+/* ---- the end ---- */
+
+static void unlink_ends(struct duet *duet, struct pipeline *p)
+{
+	if (duet->server) {
+		duet->server->duet = NULL;
+		duet->server->pair.ends = NULL;
+	}
+	if (duet->client) {
+		duet->client->duet = NULL;
+		if (duet->server)
+			duet->client->base = duet->server->base;
+	}
+	pool_give(&p->duets, duet);
+}
+
+void duet_break(struct duet *duet, struct pipeline *p)
+{
+	struct conversation *server = duet->server, *client = duet->client;
+
+	unlink_ends(duet, p);
+	if (client)
+		begin_anew(client, p);
+	if (server) {
+		phase_midway(server, p);
+		flow_reset(&server->flows[DIRECTION_RX], &p->memory);
+	}
+}
+
+void duet_deafen(struct duet *duet, struct pipeline *p)
+{
+	struct conversation *client = duet->client;
+
+	ends_settle(&duet->ends, &p->outlet);
+	unlink_ends(duet, p);
+	if (client)
+		phase_deaf(client, p);
+}
+
+/* The client's end keeps what it needs should it go on. */
+static void leave_to_client(struct conversation *server, struct conversation *client,
+			    const uint64_t offset[2])
+{
+	if (offset[0] || offset[1] || server->phase != PHASE_SPEAKING)
+		return;
+	client->state = server->state;
+	server->state = NULL;
+	client->base = server->base;
+	client->late = client->blind = client->anchored = false;
+	for (unsigned int i = 0; i < 2; i++) {
+		client->inside[i] = server->inside[!i];
+		client->begun[i] = server->begun[!i];
+		client->flows[i] = server->flows[!i];
+		memset(&server->flows[!i], 0, sizeof(server->flows[!i]));
+	}
+}
+
+void duet_leave(struct conversation *c, struct pipeline *p)
+{
+	struct duet *duet = c->duet;
+	bool server = c == duet->server;
+
+	if (server && duet->client)
+		leave_to_client(c, duet->client, duet->offset);
+	if (server)
+		duet->server = NULL;
+	else
+		duet->client = NULL;
+	c->duet = NULL;
+	c->pair.ends = NULL;
+	duet->ends.client = duet->client ? duet->ends.client : NULL;
+	if (!duet->server && !duet->client)
+		pool_give(&p->duets, duet);
+}
