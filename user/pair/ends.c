@@ -93,20 +93,16 @@ void ends_client_read(struct ends *ends, struct outlet *outlet, const struct rea
 		remember(&ends->answers, reading);
 }
 
-int ends_answer(struct ends *ends, struct outlet *outlet, const struct exchange *exchange,
-		struct target *target, uint64_t until)
+bool ends_have_read(struct ends *ends, uint64_t until)
 {
-	struct exchange read;
-
 	forget_before(&ends->answers, until - 1);
 	/* Those that are read earlier are reported earlier. */
-	if (ends->unread->first || !ends->answers.count)
-		return held_push(ends->unread, outlet, outlet->open_requests, exchange, target,
-				 until);
-	read = *exchange;
-	complete(&read, &ends->answers.ring[0], until);
-	outlet_exchange(outlet, &read);
-	return 0;
+	return !ends->unread->first && ends->answers.count;
+}
+
+void ends_complete(const struct ends *ends, struct exchange *exchange, uint64_t until)
+{
+	complete(exchange, &ends->answers.ring[0], until);
 }
 
 void ends_settle(struct ends *ends, struct outlet *outlet)

@@ -59,11 +59,11 @@ void ends_client_read(struct ends *ends, struct outlet *outlet, const struct rea
 		      uint64_t parsed);
 
 /*
- * The client's exchange is complete once it has read up to `until`. `target`: of the exchange, kept
- * along; may be NULL. -ENOMEM: it will not be reported (counted).
+ * Whether the client is known to have read the answers up to `until`. If so, ends_complete() tells
+ * an exchange that ends there when; else it joins the unread ones.
  */
-int ends_answer(struct ends *ends, struct outlet *outlet, const struct exchange *exchange,
-		struct target *target, uint64_t until);
+bool ends_have_read(struct ends *ends, uint64_t until);
+void ends_complete(const struct ends *ends, struct exchange *exchange, uint64_t until);
 
 /* It will not be seen when the client reads what it has not: reported without a duration. */
 void ends_settle(struct ends *ends, struct outlet *outlet);

@@ -66,16 +66,18 @@ void target_release(struct outlet *outlet, struct target *target)
 		pool_give(&outlet->targets, target);
 }
 
-int held_push(struct held_list *list, struct outlet *outlet, uint32_t most,
-	      const struct exchange *exchange, struct target *target, uint64_t until)
+struct held *held_push(struct held_list *list, struct outlet *outlet, uint32_t most,
+		       struct target *target, uint64_t until)
 {
 	struct held *held = list->count < most ? pool_take(&outlet->held) : NULL;
 
 	if (!held) {
 		outlet->unpaired++;
-		return -ENOMEM;
+		return NULL;
 	}
-	*held = (struct held){ .target = target, .until = until, .exchange = *exchange };
+	held->next = NULL;
+	held->target = target;
+	held->until = until;
 	if (target)
 		target->owners++;
 	if (list->first)
@@ -84,7 +86,7 @@ int held_push(struct held_list *list, struct outlet *outlet, uint32_t most,
 		list->first = held;
 	list->last = held;
 	list->count++;
-	return 0;
+	return held;
 }
 
 void held_pop(struct held_list *list, struct outlet *outlet, bool report)

@@ -57,11 +57,11 @@ struct held_list {
 };
 
 /*
- * Keeps a copy of an exchange and a share of its target. At `most` held ones or without memory it
- * is counted as unpaired: -ENOMEM.
+ * One more, with a share of a target; its exchange is for the caller to fill in. At `most` held
+ * ones or without memory it is counted as unpaired: NULL.
  */
-int held_push(struct held_list *list, struct outlet *outlet, uint32_t most,
-	      const struct exchange *exchange, struct target *target, uint64_t until);
+struct held *held_push(struct held_list *list, struct outlet *outlet, uint32_t most,
+		       struct target *target, uint64_t until);
 
 /* Takes the oldest one out and reports it, or counts it as unpaired. */
 void held_pop(struct held_list *list, struct outlet *outlet, bool report);

@@ -5,24 +5,19 @@
 
 #define HELD_MOST 1024 /* on trial */
 
-struct expect pair_expect(const struct pair *pair)
+void pair_expect(const struct pair *pair, struct expect *ret)
 {
 	const struct request *waiting = queue_front(&pair->waiting);
 	const struct request *deferred = queue_front(&pair->deferred);
-	struct expect expect = { 0 };
 
-	if (waiting) {
-		expect.waiting = true;
-		expect.operation = waiting->operation;
-		expect.counted = waiting->counted;
-		expect.tag = waiting->tag;
-	}
-	if (deferred) {
-		expect.deferred = true;
-		expect.deferred_operation = deferred->operation;
-		expect.deferred_tag = deferred->tag;
-	}
-	return expect;
+	ret->waiting = waiting != NULL;
+	ret->operation = waiting ? waiting->operation : 0;
+	ret->counted = waiting ? waiting->counted : 0;
+	ret->tag = waiting ? waiting->tag : 0;
+	ret->deferred = deferred != NULL;
+	ret->deferred_operation = deferred ? deferred->operation : 0;
+	ret->deferred_tag = deferred ? deferred->tag : 0;
+	ret->late = false;
 }
 
 /* When it began as the server's end saw it, which is followed for both. */
@@ -30,45 +25,33 @@ static void take_arrival(struct exchange *exchange, const struct request *reques
 {
 	exchange->begin = request->arrived;
 	exchange->task = request->reader;
-	exchange->timed = request->arrived != 0;
+	exchange->timed &= request->arrived != 0;
 }
 
-static struct exchange exchange_of(const struct request *request,
-				   const struct connection *connection, const struct ends *ends,
-				   const struct message *message, uint64_t end)
+/* Field by field, in place: what was just written is slow to copy. */
+static void exchange_fill(struct exchange *ret, const struct request *request,
+			  const struct connection *connection, const struct ends *ends,
+			  const struct message *message, uint64_t end)
 {
 	bool server = connection->side == SIDE_SERVER;
 	bool whole =
 		server || (connection->protocol && connection->protocol->family == FAMILY_HTTP);
-	struct exchange exchange = {
-		.connection = connection,
-		.operation = request->operation,
-		.timed = true,
-		.begin = whole ? request->first : request->last,
-		.end = end,
-		.read = request->read,
-		.task = request->task,
-	};
 
+	ret->connection = connection;
+	ret->operation = message && message->operation ? message->operation : request->operation;
+	ret->code = message ? message->code : 0;
+	ret->outcome = !message ? OUTCOME_ABORTED : message->failed ? OUTCOME_ERROR : OUTCOME_OK;
+	ret->timed = message && message->role == MESSAGE_RESPONSE;
+	ret->begin = whole ? request->first : request->last;
+	ret->read = request->read;
+	ret->task = request->task;
+	ret->hits = message ? message->hits : 0;
+	ret->misses = message ? message->misses : 0;
+	ret->target.data = request->target ? request->target->bytes : NULL;
+	ret->target.size = request->target ? request->target->size : 0;
 	if (server && ends)
-		take_arrival(&exchange, request);
-	if (request->target)
-		exchange.target = (struct bytes){ request->target->bytes, request->target->size };
-	if (message) {
-		if (message->operation)
-			exchange.operation = message->operation;
-		exchange.outcome = message->failed ? OUTCOME_ERROR : OUTCOME_OK;
-		exchange.code = message->code;
-		exchange.hits = message->hits;
-		exchange.misses = message->misses;
-		exchange.timed &= message->role == MESSAGE_RESPONSE;
-	} else {
-		exchange.outcome = OUTCOME_ABORTED;
-		exchange.timed = false;
-	}
-	if (exchange.end < exchange.begin)
-		exchange.end = exchange.begin;
-	return exchange;
+		take_arrival(ret, request);
+	ret->end = end < ret->begin ? ret->begin : end;
 }
 
 void pair_unmute(struct pair *pair, struct outlet *outlet)
@@ -82,13 +65,23 @@ void pair_unmute(struct pair *pair, struct outlet *outlet)
 static void report_client(struct pair *pair, struct request *request, struct outlet *outlet,
 			  const struct message *message, const struct moment *when)
 {
-	struct exchange exchange =
-		exchange_of(request, pair->ends->client, NULL, message, when->last);
+	struct ends *ends = pair->ends;
+	bool answered = message->role == MESSAGE_RESPONSE;
+	struct exchange exchange;
+	struct held *held;
 
-	if (message->role == MESSAGE_RESPONSE)
-		ends_answer(pair->ends, outlet, &exchange, request->target, when->end);
-	else
-		outlet_exchange(outlet, &exchange);
+	if (answered && !ends_have_read(ends, when->end)) {
+		held = held_push(ends->unread, outlet, outlet->open_requests, request->target,
+				 when->end);
+		if (held)
+			exchange_fill(&held->exchange, request, ends->client, NULL, message,
+				      when->last);
+		return;
+	}
+	exchange_fill(&exchange, request, ends->client, NULL, message, when->last);
+	if (answered)
+		ends_complete(ends, &exchange, when->end);
+	outlet_exchange(outlet, &exchange);
 }
 
 /* One exchange is complete. */
@@ -96,16 +89,21 @@ static void pair_report(struct pair *pair, struct request *request, struct outle
 			const struct connection *connection, const struct message *message,
 			const struct moment *when)
 {
-	struct exchange exchange =
-		exchange_of(request, connection, pair->ends, message, when->last);
+	struct exchange exchange;
+	struct held *held;
 
 	request->counted++;
-	if (pair->muted && pair->holds)
-		held_push(&pair->held, outlet, HELD_MOST, &exchange, request->target, 0);
-	else if (pair->muted)
+	if (pair->muted && pair->holds) {
+		held = held_push(&pair->held, outlet, HELD_MOST, request->target, 0);
+		if (held)
+			exchange_fill(&held->exchange, request, connection, NULL, message,
+				      when->last);
+	} else if (pair->muted) {
 		outlet->unpaired += request->counted == 1;
-	else
+	} else {
+		exchange_fill(&exchange, request, connection, pair->ends, message, when->last);
 		outlet_exchange(outlet, &exchange);
+	}
 	if (pair->ends && pair->ends->client)
 		report_client(pair, request, outlet, message, when);
 }
@@ -227,10 +225,12 @@ int pair_apply(struct pair *pair, struct outlet *outlet, const struct connection
 static void report_aborted(const struct request *request, struct outlet *outlet,
 			   const struct connection *connection, uint64_t now)
 {
-	struct exchange exchange = exchange_of(request, connection, NULL, NULL, now);
+	struct exchange exchange;
 
-	if (!request->silent && !request->counted)
-		outlet_exchange(outlet, &exchange);
+	if (request->silent || request->counted)
+		return;
+	exchange_fill(&exchange, request, connection, NULL, NULL, now);
+	outlet_exchange(outlet, &exchange);
 }
 
 static void queue_abort(struct queue *queue, struct outlet *outlet,

@@ -31,7 +31,7 @@ struct pair {
 };
 
 /* What a parser may know of the queue. */
-struct expect pair_expect(const struct pair *pair);
+void pair_expect(const struct pair *pair, struct expect *ret);
 
 /* It is certain: what was held back is reported, and what comes next at once. */
 void pair_unmute(struct pair *pair, struct outlet *outlet);

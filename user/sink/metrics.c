@@ -7,6 +7,7 @@
 #include "sink/budget.h"
 #include "sink/families.h"
 #include "sink/route.h"
+#include "sink/shortcut.h"
 #include "util/names.h"
 
 struct metrics {
@@ -16,6 +17,7 @@ struct metrics {
 	struct series_set *series;
 	struct routes *routes;
 	struct budget *route_budget, *peer_budget;
+	struct shortcuts shortcuts;
 };
 
 /* ---- labels ---- */
@@ -59,63 +61,114 @@ static uint16_t protocol_label(const struct connection *connection)
 
 /* ---- exchanges ---- */
 
+static bool is_timed(const struct exchange *exchange)
+{
+	return exchange->timed && exchange->outcome != OUTCOME_ABORTED;
+}
+
+/* Counts and observes in the series that were found before. False: it is not known where they are.
+ */
+static bool count_known(struct metrics *metrics, const struct exchange *exchange,
+			struct shortcut_tag tag)
+{
+	const struct shortcut *shortcut = shortcut_place(&metrics->shortcuts, tag);
+
+	if (!is_timed(exchange) || !shortcut_leads(shortcut, tag))
+		return false;
+	series_count(shortcut->first, 1);
+	series_record(metrics->series, shortcut->second, exchange->end - exchange->begin);
+	return true;
+}
+
 /* Counts under `key` and, where the duration is known, observes it in the metric's histogram. */
 static void count(struct metrics *metrics, const struct exchange *exchange,
-		  const struct series_key *key, const struct series_key *duration, bool cut)
+		  const struct series_key *key, const struct series_key *duration,
+		  struct shortcut_tag tag, bool cut)
 {
 	series_add(metrics->series, key, 1);
 	if (cut)
 		series_drop(metrics->series, key->metric);
-	if (!exchange->timed || exchange->outcome == OUTCOME_ABORTED)
+	if (!is_timed(exchange))
 		return;
 	series_observe(metrics->series, duration, exchange->end - exchange->begin);
 	if (cut)
 		series_drop(metrics->series, duration->metric);
+	else
+		shortcut_set(shortcut_place(&metrics->shortcuts, tag), tag,
+			     series_find(metrics->series, key),
+			     series_find(metrics->series, duration));
 }
 
 static void count_http(struct metrics *metrics, const struct exchange *exchange)
 {
-	bool client = exchange->connection->side == SIDE_CLIENT;
-	struct series_key key = key_of(exchange->connection,
-				       client ? METRIC_HTTP_CLIENT_REQUESTS : METRIC_HTTP_REQUESTS);
-	struct series_key duration;
+	const struct connection *connection = exchange->connection;
+	bool client = connection->side == SIDE_CLIENT;
+	unsigned int metric = client ? METRIC_HTTP_CLIENT_REQUESTS : METRIC_HTTP_REQUESTS;
+	uint16_t code = exchange->outcome == OUTCOME_ABORTED ? CODE_ABORTED : exchange->code;
+	struct shortcut_tag tag =
+		shortcut_tag(connection->identity, metric, 0, exchange->operation);
+	struct series_key key, duration;
 	bool route_cut, peer_cut = false;
+	uint16_t route = route_label(metrics, exchange, &route_cut);
+	uint16_t peer = client ? peer_label(metrics, connection, &peer_cut) : 0;
+	bool cut = route_cut || peer_cut || exchange->operation == NAME_OTHER;
 
-	key.code = exchange->outcome == OUTCOME_ABORTED ? CODE_ABORTED : exchange->code;
+	tag.two = (uint64_t)code << 32 | (uint64_t)route << 16 | peer;
+	if (!cut && count_known(metrics, exchange, tag))
+		return;
+	key = key_of(connection, metric);
+	key.code = code;
 	key.names[AT_OPERATION] = exchange->operation;
-	key.names[AT_ROUTE] = route_label(metrics, exchange, &route_cut);
+	key.names[AT_ROUTE] = route;
 	if (client)
-		key.names[AT_PEER] = peer_label(metrics, exchange->connection, &peer_cut);
+		key.names[AT_PEER] = peer;
 	duration = key;
 	duration.metric = client ? METRIC_HTTP_CLIENT_DURATION : METRIC_HTTP_DURATION;
-	count(metrics, exchange, &key, &duration,
-	      route_cut || peer_cut || exchange->operation == NAME_OTHER);
+	count(metrics, exchange, &key, &duration, tag, cut);
 }
 
 /* Databases and caches: operation and status, the histogram without status. */
 static void count_operation(struct metrics *metrics, const struct exchange *exchange,
 			    unsigned int counter, unsigned int histogram)
 {
-	struct series_key key = key_of(exchange->connection, counter);
-	struct series_key duration = key_of(exchange->connection, histogram);
+	uint32_t identity = exchange->connection->identity;
+	bool cut = exchange->operation == NAME_OTHER;
+	struct shortcut_tag tag =
+		shortcut_tag(identity, counter, exchange->outcome, exchange->operation);
+	struct series_key key, duration;
 
+	if (!cut && count_known(metrics, exchange, tag))
+		return;
+	key = key_of(exchange->connection, counter);
+	duration = key_of(exchange->connection, histogram);
 	key.choice = exchange->outcome;
 	key.names[AT_OPERATION] = exchange->operation;
 	duration.names[AT_OPERATION] = exchange->operation;
-	count(metrics, exchange, &key, &duration, exchange->operation == NAME_OTHER);
+	count(metrics, exchange, &key, &duration, tag, cut);
 }
 
 static void count_keys(struct metrics *metrics, const struct exchange *exchange)
 {
-	struct series_key hits = key_of(exchange->connection, METRIC_REDIS_HITS);
-	struct series_key misses = key_of(exchange->connection, METRIC_REDIS_MISSES);
+	struct shortcut_tag tag = shortcut_tag(exchange->connection->identity, METRIC_REDIS_HITS, 0,
+					       exchange->operation);
+	struct shortcut *shortcut = shortcut_place(&metrics->shortcuts, tag);
+	struct series_key hits, misses;
 
 	if (!exchange->hits && !exchange->misses)
 		return;
+	if (shortcut_leads(shortcut, tag)) {
+		series_count(shortcut->first, exchange->hits);
+		series_count(shortcut->second, exchange->misses);
+		return;
+	}
+	hits = key_of(exchange->connection, METRIC_REDIS_HITS);
+	misses = key_of(exchange->connection, METRIC_REDIS_MISSES);
 	/* Both, so that a ratio can be had before either has happened. */
 	hits.names[AT_OPERATION] = misses.names[AT_OPERATION] = exchange->operation;
 	series_add(metrics->series, &hits, exchange->hits);
 	series_add(metrics->series, &misses, exchange->misses);
+	shortcut_set(shortcut, tag, series_find(metrics->series, &hits),
+		     series_find(metrics->series, &misses));
 }
 
 static void on_exchange(struct sink *sink, const struct exchange *exchange)

@@ -274,19 +274,29 @@ void series_move(struct series_set *set, const struct series_key *key, int64_t d
 		series->level += delta;
 }
 
+/* Durations are as good as random: adding up all comparisons costs less than guessing a few. */
 static size_t find_bucket(const struct config_buckets *buckets, uint64_t ns)
 {
-	size_t low = 0, high = buckets->count;
+	size_t above = 0;
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
+	for (size_t i = 0; i < buckets->count; i++)
+		above += ns > buckets->bound_ns[i];
+	return above;
+}
 
-		if (ns <= buckets->bound_ns[middle])
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+void series_record(const struct series_set *set, struct series *series, uint64_t ns)
+{
+	const struct config_buckets *buckets =
+		&set->buckets[set->specs[series->key.metric].buckets];
+
+	series->count++;
+	series->sum_ns += ns;
+	series->buckets[find_bucket(buckets, ns)]++;
+}
+
+struct series *series_find(struct series_set *set, const struct series_key *key)
+{
+	return find(set, key);
 }
 
 void series_observe(struct series_set *set, const struct series_key *key, uint64_t ns)
@@ -297,9 +307,7 @@ void series_observe(struct series_set *set, const struct series_key *key, uint64
 	set->metrics[key->metric].dropped += away;
 	if (!series)
 		return;
-	series->count++;
-	series->sum_ns += ns;
-	series->buckets[find_bucket(&set->buckets[set->specs[key->metric].buckets], ns)]++;
+	series_record(set, series, ns);
 }
 
 void series_drop(struct series_set *set, unsigned int metric)

@@ -102,6 +102,19 @@ void series_move(struct series_set *set, const struct series_key *key, int64_t d
 /* Puts a duration into a histogram. */
 void series_observe(struct series_set *set, const struct series_key *key, uint64_t ns);
 
+/*
+ * The series of a key, or NULL while it has none of its own. It stays where it is as long as the
+ * set, and may be counted in directly.
+ */
+struct series *series_find(struct series_set *set, const struct series_key *key);
+
+/* As series_add() and series_observe(), without a look-up. */
+static inline void series_count(struct series *series, uint64_t n)
+{
+	series->count += n;
+}
+void series_record(const struct series_set *set, struct series *series, uint64_t ns);
+
 /* Counts one value that lost a label to another bound than the set's. */
 void series_drop(struct series_set *set, unsigned int metric);
 

@@ -8,27 +8,26 @@ static void begin_message(struct conversation *c, unsigned int direction)
 {
 	const struct flow *flow = &c->flows[direction];
 	const struct mark *mark = flow_mark(flow, flow->parsed);
+	struct moment *begun = &c->begun[direction];
 
-	c->begun[direction] = (struct moment){
-		.first = mark->arrival ? mark->arrival : mark->time,
-		.read = mark->time,
-		.task = mark->task,
-		.position = flow->parsed,
-	};
+	begun->first = mark->arrival ? mark->arrival : mark->time;
+	begun->read = mark->time;
+	begun->task = mark->task;
+	begun->position = flow->parsed;
 }
 
 static void take_message(struct conversation *c, struct pipeline *p, unsigned int direction,
 			 const struct message *message, bool whole)
 {
 	const struct flow *flow = &c->flows[direction];
-	struct moment when = c->begun[direction];
+	struct moment *when = &c->begun[direction];
 
-	when.last = flow->at.time;
-	when.end = flow->parsed < USED_TO_END ? flow->parsed : flow->next;
+	when->last = flow->at.time;
+	when->end = flow->parsed < USED_TO_END ? flow->parsed : flow->next;
 	counts_of(c, p)->messages++;
 	if (message->session != SESSION_SAME)
 		c->base = message->session;
-	if (pair_apply(&c->pair, &p->outlet, &c->connection, message, &when))
+	if (pair_apply(&c->pair, &p->outlet, &c->connection, message, when))
 		phase_midway(c, p);
 	else if (message->role == MESSAGE_REQUEST && !whole)
 		c->unended = c->pair.waiting.pushed;
@@ -55,7 +54,7 @@ static enum parse_status ask(struct conversation *c, unsigned int direction, siz
 	enum parse_status status;
 
 	if (lane == LANE_RESPONSE) {
-		expect = pair_expect(&c->pair);
+		pair_expect(&c->pair, &expect);
 		expect.late = c->late;
 	}
 	status = protocol->parse(c->state, lane, flow->view, &expect, used, message);
@@ -202,9 +201,10 @@ void parse_finish(struct conversation *c, struct pipeline *p, unsigned int direc
 
 	while (c->phase == PHASE_SPEAKING && protocol->finish &&
 	       (!skipping(&c->flows[direction]) || skipping_to_end(&c->flows[direction]))) {
-		struct expect expect = pair_expect(&c->pair);
 		struct message message = { 0 };
+		struct expect expect;
 
+		pair_expect(&c->pair, &expect);
 		if (protocol->finish(c->state, name, &expect, &message) != PARSE_MESSAGE)
 			break;
 		take_message(c, p, direction, &message, true);
