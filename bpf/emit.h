@@ -5,7 +5,7 @@
 #define ONLOOKER_BPF_EMIT_H
 
 /* Data classes: with the ring's own header of 8 bytes they fill whole cache lines. */
-#define CAPTURE_MOST 16320
+#define CAPTURE_MOST 16304
 
 /* The reader looks by itself every few milliseconds; it is woken only while much is coming in. */
 static __always_inline u64 wake_flag(u32 size)
@@ -48,6 +48,23 @@ static __always_inline void head_fill(struct event_head *head, u8 kind, u32 slot
 	head->flags = 0;
 }
 
+/* Tells of the call that read last, along with a record that is being written. */
+static __always_inline void read_tell(struct event_data *event, struct read_note *note)
+{
+	u64 ago, waited;
+
+	event->read_moved = 0;
+	if (!note || !note->moved)
+		return;
+	ago = event->head.time - note->time;
+	waited = note->time - note->arrival;
+	event->read_moved = note->moved;
+	note->moved = 0;
+	event->read_position = note->position;
+	event->read_ago = ago < EVENT_AGES ? ago : EVENT_AGES;
+	event->read_waited = note->arrival && waited < EVENT_AGES ? waited : EVENT_AGES;
+}
+
 #define PACK(high, low) ((u64)(u32)(high) << 32 | (u32)(low))
 #define HIGH(packed) ((u32)((packed) >> 32))
 #define LOW(packed) ((u32)(packed))
@@ -68,8 +85,9 @@ static __always_inline void head_fill(struct event_head *head, u8 kind, u32 slot
 #define META_DIRECTION 1 /* enum event_direction */
 #define META_GIANT 2	 /* emit_buffer(): only the ends of a large buffer */
 #define META_HURRY 4	 /* the reader should look at once */
-#define META_FLAGS 7
-#define META_LOSS(reason) ((reason) << 3)
+#define META_NOTED 8	 /* the call is the one that was noted */
+#define META_FLAGS 15
+#define META_LOSS(reason) ((reason) << 4)
 
 /*
  * One contiguous range of a stream. A global function of scalars: verified once by itself, whatever
@@ -80,8 +98,9 @@ __attribute__((noinline)) int emit_data(u64 buffer, u64 moved_want, u64 slot_gen
 					u64 position_meta, u64 instant)
 {
 	struct event_data *event = NULL;
-	u32 want = LOW(moved_want), meta = LOW(position_meta);
+	u32 want = LOW(moved_want), meta = LOW(position_meta), slot = HIGH(slot_generation);
 	bool sent = meta & META_DIRECTION && instant;
+	struct read_note *note = bpf_map_lookup_elem(&read_notes, &slot);
 	long error = 0;
 	u64 task = bpf_get_current_pid_tgid();
 	u32 size;
@@ -92,48 +111,67 @@ __attribute__((noinline)) int emit_data(u64 buffer, u64 moved_want, u64 slot_gen
 		event = ring_reserve(sizeof(*event));
 		if (!event)
 			return 0;
-	} else if (want <= 64) {
-		RESERVE_DATA(64);
-	} else if (want <= 128) {
-		RESERVE_DATA(128);
-	} else if (want <= 192) {
-		RESERVE_DATA(192);
-	} else if (want <= 320) {
-		RESERVE_DATA(320);
-	} else if (want <= 448) {
-		RESERVE_DATA(448);
-	} else if (want <= 704) {
-		RESERVE_DATA(704);
-	} else if (want <= 960) {
-		RESERVE_DATA(960);
-	} else if (want <= 1472) {
-		RESERVE_DATA(1472);
-	} else if (want <= 1984) {
-		RESERVE_DATA(1984);
-	} else if (want <= 3008) {
-		RESERVE_DATA(3008);
-	} else if (want <= 4032) {
-		RESERVE_DATA(4032);
-	} else if (want <= 6080) {
-		RESERVE_DATA(6080);
-	} else if (want <= 8128) {
-		RESERVE_DATA(8128);
-	} else if (want <= 12224) {
-		RESERVE_DATA(12224);
+	} else if (want <= 48) {
+		RESERVE_DATA(48);
+	} else if (want <= 112) {
+		RESERVE_DATA(112);
+	} else if (want <= 176) {
+		RESERVE_DATA(176);
+	} else if (want <= 304) {
+		RESERVE_DATA(304);
+	} else if (want <= 432) {
+		RESERVE_DATA(432);
+	} else if (want <= 688) {
+		RESERVE_DATA(688);
+	} else if (want <= 944) {
+		RESERVE_DATA(944);
+	} else if (want <= 1456) {
+		RESERVE_DATA(1456);
+	} else if (want <= 1968) {
+		RESERVE_DATA(1968);
+	} else if (want <= 2992) {
+		RESERVE_DATA(2992);
+	} else if (want <= 4016) {
+		RESERVE_DATA(4016);
+	} else if (want <= 6064) {
+		RESERVE_DATA(6064);
+	} else if (want <= 8112) {
+		RESERVE_DATA(8112);
+	} else if (want <= 12208) {
+		RESERVE_DATA(12208);
 	} else {
 		RESERVE_DATA(CAPTURE_MOST);
 	}
-	head_fill(&event->head, EVENT_DATA, HIGH(slot_generation), LOW(slot_generation), task >> 32,
-		  sent ? instant : bpf_ktime_get_ns());
-	event->head.task = LOW(task);
+	head_fill(&event->head, EVENT_DATA, slot, LOW(slot_generation), task >> 32,
+		  sent			    ? instant :
+		  meta & META_NOTED && note ? note->time :
+					      bpf_ktime_get_ns());
+	event->head.task = meta & META_NOTED ? 0 : LOW(task);
+	event->read_position = event->read_ago = event->read_waited = 0;
 	event->head.direction = meta & META_DIRECTION;
 	event->instant = instant;
 	event->position = HIGH(position_meta);
 	event->moved = HIGH(moved_want);
 	event->captured = error ? 0 : want;
 	event->loss = error ? LOSS_FAULT : meta / META_LOSS(1);
+	if (meta & META_DIRECTION)
+		read_tell(event, note);
+	else
+		event->read_moved = 0;
 	ring_submit(event, size, meta & META_HURRY);
 	return 0;
+}
+
+/* The call that was noted, if one was, gets a record of its own. */
+static __always_inline void note_end(struct read_note *note, u64 slot_generation)
+{
+	u32 moved = note->moved;
+
+	if (!moved)
+		return;
+	emit_data(0, PACK(moved, 0), slot_generation,
+		  PACK(note->position, META_LOSS(LOSS_LIMIT) | META_NOTED), note->arrival);
+	note->moved = 0;
 }
 
 #endif

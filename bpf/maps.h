@@ -46,6 +46,14 @@ struct {
 	__type(value, u32);
 } free_slots SEC(".maps");
 
+/* By slot; a map of its own, since user space looks at the verdicts all the time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct read_note);
+} read_notes SEC(".maps");
+
 /* By address: the sockets that are taking a slot right now, on any processor. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -10,7 +10,7 @@
 #define BUFFERS 1024	   /* IOV_MAX: all that a call can have */
 #define RECORDS 256	   /* for one buffer */
 #define GIANT (512 * 1024) /* a call of many buffers that would crowd the ring */
-#define SAMPLE 4032	   /* of each end of its large buffers: bodies mostly are buffers */
+#define SAMPLE 4016	   /* of each end of its large buffers: bodies mostly are buffers */
 #define LARGE 4096	   /* a call that may begin a body: the sooner it is skipped the better */
 
 /* A range of one direction, about to be reported. */
@@ -316,6 +316,25 @@ static __always_inline void range_report(struct range *range, struct sock *sk, b
 		range_capture(range, &from);
 }
 
+/* A call that read: of what is read the bytes are not wanted, or they are. True: it is noted. */
+static __always_inline bool range_noted(struct range *range)
+{
+	u32 slot = HIGH(range->slot_generation);
+	struct read_note *note = bpf_map_lookup_elem(&read_notes, &slot);
+
+	if (!note)
+		return false;
+	note_end(note, range->slot_generation);
+	if (range->want)
+		return false;
+	note->time = bpf_ktime_get_ns();
+	note->arrival = range->instant;
+	note->position = range->position;
+	asm volatile("" ::: "memory");
+	note->moved = range->moved;
+	return true;
+}
+
 /* A call on a socket has moved bytes (or 0, or failed with -errno). */
 static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, int flags)
 {
@@ -346,6 +365,8 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 	range.want = slot->limit[direction & 1];
 	range_place(&range, sk, conn, family);
 	if (range_skipped(&range, slot))
+		return 0;
+	if (direction == DIRECTION_RX && range_noted(&range))
 		return 0;
 	if (range.want >= LARGE && moved >= LARGE && !slot->hurried) {
 		slot->hurried = 1;

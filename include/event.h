@@ -73,6 +73,10 @@ struct event_head {
 /*
  * One contiguous range of one direction of a stream: `moved` bytes from `position` on, of which the
  * first `captured` follow this header. A call may leave several records, in order.
+ *
+ * Where only lengths are wanted of what is read (slot.limit), a call that reads is noted, and told
+ * along with the next call that writes: the four fields at the end. It has a record of its own when
+ * another read comes before that.
  */
 struct event_data {
 	struct event_head head;
@@ -83,7 +87,22 @@ struct event_data {
 	__u32 captured;
 	__u32 loss; /* enum loss_reason: why `captured` is less than what was wanted; 0: it is not
 		     */
+	__u32 read_position; /* a call that read before: as position and moved; 0 moved: none */
+	__u32 read_moved;
+	__u32 read_ago;	   /* ns, before head.time; EVENT_AGES: longer */
+	__u32 read_waited; /* ns from arrival to reading; EVENT_AGES: unknown, or longer */
 	__u8 bytes[];
+};
+
+#define EVENT_AGES 0xffffffffU
+
+/* By slot: the call that read last, while it is told by nothing else. Written by the kernel side.
+ */
+struct read_note {
+	__u64 time;    /* ns */
+	__u64 arrival; /* ns, 0 unknown */
+	__u32 position;
+	__u32 moved; /* 0: none; written last, and cleared first */
 };
 
 #define EVENT_PATH_SIZE 108
@@ -141,7 +160,8 @@ struct slot {
 	__u32 generation; /* written by the kernel side when the slot is taken */
 	__u32 closed; /* generation that ended, written by the kernel side: heals a lost EVENT_CLOSE
 		       */
-	__u32 limit[2]; /* by direction: bytes to capture of each call; 0 = lengths only */
+	__u32 limit[2]; /* by direction: bytes to capture of each call; 0 = lengths only, and of
+			   what is read rather late than with a record of its own */
 	__u32 until[2]; /* by direction, where skipping[direction]: no record for calls that end
 			   before this position, no bytes before it; then the kernel side clears it
 			 */
@@ -210,7 +230,8 @@ struct process_watch {
 
 #ifndef __VMLINUX_H__
 _Static_assert(sizeof(struct event_head) == 32, "event_head");
-_Static_assert(sizeof(struct event_data) == 56, "event_data: 64 with the ring buffer's header");
+_Static_assert(sizeof(struct event_data) == 72, "event_data: 80 with the ring buffer's header");
+_Static_assert(sizeof(struct read_note) == 24, "read_note");
 _Static_assert(sizeof(struct event_open) == 32 + 48 + 8 + 4 + 6 + 2 + 4 + 32 + EVENT_PATH_SIZE + 4,
 	       "event_open");
 _Static_assert(sizeof(struct event_close) == 48, "event_close");

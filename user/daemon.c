@@ -182,7 +182,7 @@ static void refresh(void *context)
 {
 	struct daemon *daemon = context;
 
-	observer_step(daemon->observer, SCRAPE_NS);
+	observer_refresh(daemon->observer, SCRAPE_NS);
 }
 
 static bool healthy(void *context, char reason[HTTP_REASON_SIZE])

@@ -94,6 +94,13 @@ static void release(void *context, uint32_t slot)
 	capture_release(observer->capture, slot);
 }
 
+static bool noted(void *context, uint32_t slot, struct read_note *ret)
+{
+	const struct observer *observer = context;
+
+	return capture_noted(observer->capture, slot, ret);
+}
+
 /* ---- life ---- */
 
 int observer_watch(struct observer *observer, const struct config_watch *rules)
@@ -114,7 +121,7 @@ int observer_watch(struct observer *observer, const struct config_watch *rules)
 
 static int start(struct observer *observer, const struct config *config, char *error, size_t size)
 {
-	const struct connections_host host = { observer, admit, serves, release };
+	const struct connections_host host = { observer, admit, serves, release, noted };
 	int result = capture_open(config->backend, &config->limits, on_record, observer,
 				  &observer->capture, error, size);
 	if (!result) {
@@ -205,6 +212,12 @@ bool observer_step(struct observer *observer, uint64_t budget)
 	if (!more && now - observer->ticked >= TICK_NS)
 		tick(observer, now);
 	return more;
+}
+
+void observer_refresh(struct observer *observer, uint64_t budget)
+{
+	observer_step(observer, budget);
+	pipeline_look(&observer->pipeline);
 }
 
 bool observer_keeps_up(const struct observer *observer)

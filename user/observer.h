@@ -48,6 +48,9 @@ int observer_fd(const struct observer *observer);
  */
 bool observer_step(struct observer *observer, uint64_t budget);
 
+/* The same, and what the kernel side would tell only later: for somebody who looks now. */
+void observer_refresh(struct observer *observer, uint64_t budget);
+
 /* Whether all that came in was read at some moment of the last ten seconds. */
 bool observer_keeps_up(const struct observer *observer);
 

@@ -48,6 +48,16 @@ static inline void release(void *context, uint32_t slot)
 	released++;
 }
 
+/* What the kernel side has noted, by slot; nothing where `moved` is 0. */
+static struct read_note notes[SLOTS];
+
+static inline bool noted(void *context, uint32_t slot, struct read_note *ret)
+{
+	(void)context;
+	*ret = notes[slot];
+	return notes[slot].moved != 0;
+}
+
 static inline void on_exchange(struct sink *sink, const struct exchange *exchange)
 {
 	(void)sink;
@@ -74,10 +84,11 @@ static struct sink sink = { .exchange = on_exchange, .connection = on_connection
 
 static inline int set_up(void **state)
 {
-	static const struct connections_host host = { NULL, admit, serves, release };
+	static const struct connections_host host = { NULL, admit, serves, release, noted };
 
 	(void)state;
 	memset(slots, 0, sizeof(slots));
+	memset(notes, 0, sizeof(notes));
 	released = opened = closed = failed = done = aborted = 0;
 	admits = true;
 	served = -ENOENT;
@@ -93,6 +104,7 @@ static inline int tear_down(void **state)
 	connections_free(connections);
 	assert_int_equal(pipeline.outlet.targets.out, 0);
 	assert_int_equal(pipeline.outlet.held.out, 0);
+	assert_int_equal(pipeline.duets.out, 0);
 	for (int i = 0; protocols[i]; i++)
 		assert_int_equal(pipeline.states[i].out, 0);
 	assert_int_equal(pipeline.memory.used, 0);

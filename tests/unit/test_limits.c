@@ -58,7 +58,7 @@ static void release(void *context, uint32_t slot)
 
 static int set_up(void **state)
 {
-	static const struct connections_host host = { NULL, admit, serves, release };
+	static const struct connections_host host = { NULL, admit, serves, release, NULL };
 	char error[256];
 
 	(void)state;

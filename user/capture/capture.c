@@ -137,6 +137,7 @@ static void configure(struct onlooker_bpf *skeleton, const struct btf *btf,
 	bpf_map__set_max_entries(skeleton->maps.ring, limits->ring_bytes);
 	bpf_map__set_max_entries(skeleton->maps.slots, limits->connections);
 	bpf_map__set_max_entries(skeleton->maps.free_slots, limits->connections);
+	bpf_map__set_max_entries(skeleton->maps.read_notes, limits->connections);
 	if (!storage) /* sockets that are not watched have a state, too */
 		bpf_map__set_max_entries(skeleton->maps.by_address, 2 * limits->connections);
 }
@@ -400,6 +401,19 @@ bool capture_judged(const struct capture *capture, const struct process_key *key
 struct slot *capture_slots(const struct capture *capture)
 {
 	return capture->slots;
+}
+
+/* The kernel side may be writing it: what is the same twice is whole. */
+bool capture_noted(const struct capture *capture, uint32_t slot, struct read_note *ret)
+{
+	int fd = bpf_map__fd(capture->skeleton->maps.read_notes);
+	struct read_note once, again;
+
+	if (bpf_map_lookup_elem(fd, &slot, &once) || !once.moved ||
+	    bpf_map_lookup_elem(fd, &slot, &again) || memcmp(&once, &again, sizeof(once)) != 0)
+		return false;
+	*ret = once;
+	return true;
 }
 
 void capture_release(struct capture *capture, uint32_t slot)

@@ -65,6 +65,9 @@ bool capture_judged(const struct capture *capture, const struct process_key *key
 /* The verdicts by slot, limits->connections of them, shared with the kernel side. */
 struct slot *capture_slots(const struct capture *capture);
 
+/* The call that read last on a slot's connection, if nothing has told of it yet. A system call. */
+bool capture_noted(const struct capture *capture, uint32_t slot, struct read_note *ret);
+
 /* Gives a slot back whose connection is over. */
 void capture_release(struct capture *capture, uint32_t slot);
 

@@ -35,6 +35,8 @@ struct connections {
 	uint64_t swept;
 };
 
+static void look(void *context, struct conversation *conversation);
+
 int connections_new(uint32_t limit, struct slot *slots, struct pipeline *pipeline,
 		    const struct connections_host *host, struct connections **ret)
 {
@@ -55,6 +57,8 @@ int connections_new(uint32_t limit, struct slot *slots, struct pipeline *pipelin
 	connections->slots = slots;
 	connections->pipeline = pipeline;
 	connections->host = *host;
+	pipeline->look = look;
+	pipeline->look_context = connections;
 	*ret = connections;
 	return 0;
 }
@@ -303,6 +307,55 @@ static void look_at_twin(struct connections *connections, struct entry *entry,
 		entry_end(connections, other, true);
 }
 
+static void take_reading(struct connections *connections, struct entry *entry, uint32_t position,
+			 struct chunk *chunk)
+{
+	chunk->position = entry_widen(entry, DIRECTION_RX, position);
+	if (chunk->arrival && chunk->arrival < entry->conversation.connection.established)
+		chunk->arrival = entry->conversation.connection.established;
+	if (chunk->position + chunk->moved > entry->edge[DIRECTION_RX])
+		entry->edge[DIRECTION_RX] = chunk->position + chunk->moved;
+	feed(connections, entry, DIRECTION_RX, chunk);
+}
+
+/* A call that read before this one, and is told along. One that is too old was found by look(). */
+static void on_reading(struct connections *connections, struct entry *entry,
+		       const struct event_data *data)
+{
+	struct chunk chunk = {
+		.time = data->head.time - data->read_ago,
+		.task = data->head.task,
+		.moved = data->read_moved,
+		.loss = LOSS_LIMIT,
+	};
+
+	if (data->read_ago == EVENT_AGES)
+		return;
+	if (data->read_waited != EVENT_AGES)
+		chunk.arrival = chunk.time - data->read_waited;
+	take_reading(connections, entry, data->read_position, &chunk);
+}
+
+/* For the pipeline: it will be told once more, which does no harm. */
+static void look(void *context, struct conversation *conversation)
+{
+	struct connections *connections = context;
+	struct entry *entry =
+		(struct entry *)((char *)conversation - offsetof(struct entry, conversation));
+	const struct slot *slot = &connections->slots[entry->slot];
+	struct chunk chunk = { .loss = LOSS_LIMIT };
+	struct read_note note;
+
+	if (!connections->host.noted ||
+	    !connections->host.noted(connections->host.context, entry->slot, &note) ||
+	    slot->generation != entry->generation)
+		return;
+	chunk.time = note.time;
+	chunk.arrival = note.arrival;
+	chunk.moved = note.moved;
+	take_reading(connections, entry, note.position, &chunk);
+}
+
 static void on_data(struct connections *connections, struct entry *entry,
 		    const struct event_data *data)
 {
@@ -316,6 +369,8 @@ static void on_data(struct connections *connections, struct entry *entry,
 		.bytes = { data->bytes, data->captured },
 	};
 
+	if (data->read_moved)
+		on_reading(connections, entry, data);
 	tell_times(data, entry->conversation.connection.established, &chunk);
 	if (chunk.position + chunk.moved > entry->edge[direction])
 		entry->edge[direction] = chunk.position + chunk.moved;

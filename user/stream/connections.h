@@ -23,6 +23,8 @@ struct connections_host {
 	int (*serves)(void *context, const struct event_open *open);
 	/* The slot may be lent again. */
 	void (*release)(void *context, uint32_t slot);
+	/* The call that read last, if no record has told of it. */
+	bool (*noted)(void *context, uint32_t slot, struct read_note *ret);
 };
 
 struct connections_counts {

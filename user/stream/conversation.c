@@ -196,7 +196,7 @@ void conversation_feed(struct conversation *c, struct pipeline *p, unsigned int 
 	}
 	if (c->phase == PHASE_DEAF)
 		return;
-	if (c->pair.held.first)
+	if (c->pair.held.first || duet_awaits(c))
 		phase_await(c, p);
 	for (int i = 0; i < 2; i++) {
 		if (!flow_keep(&c->flows[i], &p->memory)) {
@@ -330,12 +330,21 @@ static void decide(struct conversation *c, struct pipeline *p, uint64_t now)
 	}
 	if (c->phase == PHASE_SPEAKING && c->waiting_since && c->waiting_since + PATIENCE_NS <= now)
 		stop_waiting(c, p);
-	if (c->pair.held.first && pair_idle(&c->pair) && c->moved_at + PATIENCE_NS <= now)
+	if (c->phase != PHASE_FOLLOWED && c->pair.held.first && pair_idle(&c->pair) &&
+	    c->moved_at + PATIENCE_NS <= now)
 		pair_unmute(&c->pair, &p->outlet);
-	phase_session_update(c, p);
+	duet_look(c, p);
+	if (c->phase != PHASE_FOLLOWED)
+		phase_session_update(c, p);
 	if (!c->waiting_since && !c->flows[0].ahead_since && !c->flows[1].ahead_since &&
-	    !c->pair.held.first)
+	    !c->pair.held.first && !duet_awaits(c))
 		phase_settle(c);
+}
+
+void pipeline_look(struct pipeline *pipeline)
+{
+	for (struct conversation *c = pipeline->pending; c; c = c->next_pending)
+		duet_look(c, pipeline);
 }
 
 void pipeline_tick(struct pipeline *pipeline, uint64_t now)

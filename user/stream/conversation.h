@@ -52,6 +52,9 @@ struct pipeline {
 	struct protocol_counts counts[PROTOCOLS_MAX + 1];
 	uint64_t losses[LOSS_REASONS]; /* gaps whose cause was said with the data */
 	struct conversation *pending;  /* those that wait for something that time can decide */
+	/* Looks for what an end of a duet has read meanwhile. */
+	void (*look)(void *context, struct conversation *conversation);
+	void *look_context;
 };
 
 struct duet;
@@ -105,6 +108,9 @@ void pipeline_free(struct pipeline *pipeline);
 
 /* Time passes (ns): decides what has waited long enough. Call about ten times a second. */
 void pipeline_tick(struct pipeline *pipeline, uint64_t now);
+
+/* Ends of duets have read what no record has told of yet: it is looked for. */
+void pipeline_look(struct pipeline *pipeline);
 
 /*
  * Begins a conversation in memory of the caller's (any content). Of `connection` the fields

@@ -139,6 +139,35 @@ void duet_feed(struct entry *entry, struct pipeline *p, unsigned int direction,
 	}
 }
 
+static bool client_awaits(const struct duet *duet)
+{
+	return duet->client && duet->ends.unread->first;
+}
+
+static bool server_awaits(const struct duet *duet)
+{
+	const struct queue *waiting = duet->server ? &duet->server->pair.waiting : NULL;
+
+	return waiting && waiting->count && duet->ends.arrived < waiting->pushed;
+}
+
+bool duet_awaits(const struct conversation *c)
+{
+	return c->duet && (client_awaits(c->duet) || server_awaits(c->duet));
+}
+
+void duet_look(struct conversation *c, struct pipeline *p)
+{
+	struct duet *duet = c->duet;
+
+	if (!duet)
+		return;
+	if (server_awaits(duet))
+		p->look(p->look_context, duet->server);
+	if (client_awaits(duet))
+		p->look(p->look_context, duet->client);
+}
+
 bool duet_whole(const struct entry *entry, uint64_t end)
 {
 	const struct conversation *c = &entry->conversation;
@@ -222,6 +251,8 @@ void duet_leave(struct conversation *c, struct pipeline *p)
 	c->duet = NULL;
 	c->pair.ends = NULL;
 	duet->ends.client = duet->client ? duet->ends.client : NULL;
+	if (server && client_awaits(duet))
+		phase_await(duet->client, p);
 	if (!duet->server && !duet->client)
 		pool_give(&p->duets, duet);
 }

@@ -37,6 +37,12 @@ void duet_try(struct entry *entry, struct pipeline *pipeline);
 void duet_feed(struct entry *entry, struct pipeline *pipeline, unsigned int direction,
 	       const struct chunk *chunk);
 
+/* Whether there is something to be read that is not known to have been read. */
+bool duet_awaits(const struct conversation *conversation);
+
+/* Looks whether it has been read, where no record has told of it yet. */
+void duet_look(struct conversation *conversation, struct pipeline *pipeline);
+
 /* Whether all that this end has read, up to `end`, is known from its sender. */
 bool duet_whole(const struct entry *entry, uint64_t end);
 
