@@ -63,6 +63,10 @@ else
 HARDENING += -D_FORTIFY_SOURCE=2
 endif
 CFLAGS ?= -O2 -g
+# The daemon is optimised across files, from objects that other programs link as they are.
+ifneq ($(SANITIZE),1)
+CFLAGS_LTO := -flto=auto -ffat-lto-objects
+endif
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(HARDENING) $(INCLUDES)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
 LDLIBS := -lbpf -lelf -lz -lmicrohttpd -ljansson -lseccomp -lm
@@ -126,7 +130,7 @@ $(BUILD)/version.h: FORCE
 		'#define ONLOOKER_REVISION "$(REVISION)"')
 
 $(BUILD)/flags: FORCE
-	$(call keep,'$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)')
+	$(call keep,'$(CC) $(ALL_CFLAGS) $(CFLAGS_LTO) $(ALL_LDFLAGS)')
 
 $(BUILD)/sources: FORCE
 	$(call keep,$(SOURCES))
@@ -134,7 +138,7 @@ $(BUILD)/sources: FORCE
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | deps-build $(BUILD)/version.h
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -MD -MP -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(CFLAGS_LTO) -MD -MP -c $< -o $@
 
 # The skeleton has to stand before the first look at the files that include it.
 $(patsubst %.c,$(BUILD)/obj/%.o,$(shell grep -ls 'onlooker\.skel\.h' $(SOURCES))): | $(SKELETON)
@@ -146,7 +150,7 @@ $(LIBRARY): $(filter-out $(MAIN),$(OBJECTS)) $(BUILD)/sources
 
 $(DAEMON): $(MAIN) $(SANITIZED) $(LIBRARY)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(CFLAGS_LTO) $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS)
 
 install: $(DAEMON)
 	install -d $(DESTDIR)$(PREFIX)/bin
@@ -159,7 +163,7 @@ $(UNIT_OBJECTS): | deps-test
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(UNIT_HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ -o $@ -lcmocka $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -fno-lto $(ALL_LDFLAGS) $^ -o $@ -lcmocka $(LDLIBS)
 
 test: test-unit test-e2e
 

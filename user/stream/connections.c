@@ -295,7 +295,8 @@ static void look_at_twin(struct connections *connections, struct entry *entry,
 
 	if (!c->duet) {
 		twins_witness(entry, connections->pipeline);
-		if ((c->connection.side == SIDE_CLIENT) == (direction == DIRECTION_RX))
+		if (entry->twin.other &&
+		    (c->connection.side == SIDE_CLIENT) == (direction == DIRECTION_RX))
 			duet_try(entry, connections->pipeline);
 	}
 	other = entry->twin.other;

@@ -129,14 +129,29 @@ static void gap(struct conversation *c, struct pipeline *p, unsigned int directi
 		c->answered = c->at_rest = false;
 }
 
+/*
+ * Answers wait for their request, whose bytes another CPU told of later: where a chunk's bytes are
+ * not at hand, only what is made of those before tells whether they are needed.
+ */
+static bool too_early(const struct conversation *c, unsigned int direction,
+		      const struct chunk *chunk)
+{
+	return c->waiting_since && !c->late && lane_of(c, direction) == LANE_RESPONSE &&
+	       chunk->bytes.size < chunk->moved;
+}
+
 /* Takes a chunk that may follow a gap, runs the phases over it and settles its end. */
 static void take(struct conversation *c, struct pipeline *p, unsigned int direction,
 		 const struct chunk *chunk, bool patient)
 {
 	struct flow *flow = &c->flows[direction];
 	uint64_t end = chunk->position + chunk->moved;
-	enum flow_take taken = flow_take(flow, &p->memory, chunk, patient);
+	enum flow_take taken;
 
+	if (patient && too_early(c, direction, chunk))
+		taken = flow_defer(flow, &p->memory, chunk);
+	else
+		taken = flow_take(flow, &p->memory, chunk, patient);
 	if (taken == FLOW_NOTHING) {
 		if (flow->ahead_since)
 			phase_await(c, p);
@@ -164,7 +179,9 @@ static void take_ahead(struct conversation *c, struct pipeline *p, unsigned int 
 {
 	struct ahead *ahead;
 
-	while (c->phase != PHASE_DEAF && (ahead = flow_ahead_pop(&c->flows[direction], force))) {
+	while (c->phase != PHASE_DEAF &&
+	       (force || !c->waiting_since || lane_of(c, direction) != LANE_RESPONSE) &&
+	       (ahead = flow_ahead_pop(&c->flows[direction], force))) {
 		take(c, p, direction, &ahead->chunk, false);
 		if (c->phase != PHASE_DEAF && !flow_keep(&c->flows[direction], &p->memory))
 			phase_midway(c, p);
@@ -194,6 +211,8 @@ void conversation_feed(struct conversation *c, struct pipeline *p, unsigned int 
 		else
 			take_ahead(c, p, direction, false);
 	}
+	if (c->flows[!direction].ahead && c->phase != PHASE_DEAF)
+		take_ahead(c, p, !direction, false);
 	if (c->phase == PHASE_DEAF)
 		return;
 	if (c->pair.held.first || duet_awaits(c))
@@ -322,14 +341,14 @@ static void stop_waiting(struct conversation *c, struct pipeline *p)
 
 static void decide(struct conversation *c, struct pipeline *p, uint64_t now)
 {
+	if (c->phase == PHASE_SPEAKING && c->waiting_since && c->waiting_since + PATIENCE_NS <= now)
+		stop_waiting(c, p);
 	for (int i = 0; i < 2; i++) {
 		const uint64_t *since = &c->flows[i].ahead_since;
 
 		while (*since && *since + PATIENCE_NS <= now)
 			take_ahead(c, p, i, true);
 	}
-	if (c->phase == PHASE_SPEAKING && c->waiting_since && c->waiting_since + PATIENCE_NS <= now)
-		stop_waiting(c, p);
 	if (c->phase != PHASE_FOLLOWED && c->pair.held.first && pair_idle(&c->pair) &&
 	    c->moved_at + PATIENCE_NS <= now)
 		pair_unmute(&c->pair, &p->outlet);

@@ -30,7 +30,8 @@ struct duet {
 	uint64_t offset[2]; /* by lane: from a position of the client's end to the server's */
 };
 
-/* Begins a duet of an end and its twin, if they stand so. Worth a try when an answer has moved. */
+/* Begins a duet of an end and its twin, which it has, if they stand so. Worth a try when an answer
+ * has moved. */
 void duet_try(struct entry *entry, struct pipeline *pipeline);
 
 /* Takes a chunk of one direction of an end that is part of a duet. */

@@ -114,8 +114,7 @@ const struct mark *flow_mark(const struct flow *flow, uint64_t position)
 	return flow->mark_count ? &flow->marks[flow->mark_count - 1] : &flow->at;
 }
 
-static enum flow_take flow_put_aside(struct flow *flow, struct flow_memory *memory,
-				     const struct chunk *chunk)
+enum flow_take flow_defer(struct flow *flow, struct flow_memory *memory, const struct chunk *chunk)
 {
 	size_t size = sizeof(struct ahead) + chunk->bytes.size;
 	struct ahead **link = &flow->ahead;
@@ -158,7 +157,7 @@ enum flow_take flow_take(struct flow *flow, struct flow_memory *memory, const st
 		return FLOW_NOTHING;
 	if (from > flow->next && from > flow->parsed) {
 		if (patient)
-			return flow_put_aside(flow, memory, chunk);
+			return flow_defer(flow, memory, chunk);
 		return FLOW_GAP;
 	}
 	if (flow->parsed > flow->next) /* the skip's last byte may be in this chunk */

@@ -82,6 +82,9 @@ void flow_memory_free(struct flow_memory *memory);
 enum flow_take flow_take(struct flow *flow, struct flow_memory *memory, const struct chunk *chunk,
 			 bool patient);
 
+/* Puts a chunk aside until flow_ahead_pop(). FLOW_NOTHING, or FLOW_GAP: no room. */
+enum flow_take flow_defer(struct flow *flow, struct flow_memory *memory, const struct chunk *chunk);
+
 /* The chunk just taken and parsed ends at `end`: false where bytes are missing up to there. */
 bool flow_end(struct flow *flow, uint64_t end);
 
