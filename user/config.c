@@ -19,25 +19,34 @@ struct complaint {
 	size_t size;
 };
 
-static const struct key *find_key(const char *name)
+const struct key *config_key(size_t number)
 {
+	if (number < config_key_count)
+		return &config_keys[number];
+	number -= config_key_count;
+	return number < config_traces_key_count ? &config_traces_keys[number] : NULL;
+}
+
+const struct key *config_find_key(const char *name)
+{
+	const struct key *key;
 	size_t i;
 
-	for (i = 0; i < config_key_count; i++)
-		if (strcmp(config_keys[i].name, name) == 0)
-			return &config_keys[i];
-	return NULL;
+	for (i = 0; (key = config_key(i)); i++)
+		if (strcmp(key->name, name) == 0)
+			break;
+	return key;
 }
 
 /* Whether the table has keys below `name`, as "limits.x" is below "limits". */
 static bool is_group(const char *name)
 {
 	size_t size = strlen(name);
+	const struct key *key;
 	size_t i;
 
-	for (i = 0; i < config_key_count; i++)
-		if (strncmp(config_keys[i].name, name, size) == 0 &&
-		    config_keys[i].name[size] == '.')
+	for (i = 0; (key = config_key(i)); i++)
+		if (strncmp(key->name, name, size) == 0 && key->name[size] == '.')
 			return true;
 	return false;
 }
@@ -82,8 +91,8 @@ static int read_object(struct config *config, const char *prefix, json_t *object
 		snprintf(name, sizeof(name), "%s%s%s", prefix, prefix[0] ? "." : "", member);
 		/* A dot in a member's own name is not one of ours: each key has one spelling. */
 		if (strchr(member, '.') || !is_group(name))
-			err = read_value(config, strchr(member, '.') ? NULL : find_key(name), name,
-					 value, complaint);
+			err = read_value(config, strchr(member, '.') ? NULL : config_find_key(name),
+					 name, value, complaint);
 		else if (!json_is_object(value))
 			err = complain(complaint, name, "an object");
 		else
@@ -96,15 +105,15 @@ static int read_object(struct config *config, const char *prefix, json_t *object
 
 static int set_defaults(struct config *config)
 {
+	const struct key *key;
 	json_t *value;
 	size_t i;
 	int err;
 
 	memset(config, 0, sizeof(*config));
-	for (i = 0; i < config_key_count; i++) {
-		value = json_loads(config_keys[i].fallback, JSON_DECODE_ANY, NULL);
-		err = config_keys[i].set(&config_keys[i], value,
-					 (char *)config + config_keys[i].offset);
+	for (i = 0; (key = config_key(i)); i++) {
+		value = json_loads(key->fallback, JSON_DECODE_ANY, NULL);
+		err = key->set(key, value, (char *)config + key->offset);
 		json_decref(value);
 		if (err)
 			return err;
@@ -119,14 +128,16 @@ static int check_memory(const struct config *config, const struct complaint *com
 	uint64_t least = START_BYTES + MEMORY_MARGIN + LEAST_BYTES +
 			 limits->connections * CONFIG_CONNECTION_BYTES +
 			 limits->series * CONFIG_SERIES_BYTES + CONFIG_SCRAPE_BYTES(limits->series);
+	char expected[128];
 
+	if (config_traces_on(&config->traces))
+		least += CONFIG_EXPORT_BYTES(&config->traces);
 	if (config->memory_limit >= least)
 		return 0;
-	snprintf(complaint->text, complaint->size,
-		 "%s: memory_limit: expected %" PRIu64
-		 " or more for this limits.connections and limits.series",
-		 complaint->file, least);
-	return -EINVAL;
+	snprintf(expected, sizeof(expected),
+		 "%" PRIu64 " or more for this limits.connections, limits.series and traces.queue",
+		 least);
+	return complain(complaint, "memory_limit", expected);
 }
 
 static int parse_file(const struct complaint *complaint, json_t **ret)
@@ -168,15 +179,19 @@ int config_load(const char *path, struct config *ret, char *error, size_t size)
 		snprintf(error, size, "%s", strerror(-err));
 		goto out;
 	}
+	err = config_environment(&config, error, size);
+	if (err)
+		goto out;
 	if (path) {
 		err = parse_file(&complaint, &root);
 		if (err)
 			goto out;
 		err = json_is_object(root) ? read_object(&config, "", root, &complaint) :
 					     complain(&complaint, "the file", "an object");
-		if (!err)
-			err = check_memory(&config, &complaint);
+		if (err)
+			goto out;
 	}
+	err = check_memory(&config, &complaint);
 	if (!err)
 		*ret = config;
 out:
@@ -189,7 +204,7 @@ out:
 int config_set(struct config *config, const char *key_name, const char *text, char *error,
 	       size_t size)
 {
-	const struct key *key = find_key(key_name);
+	const struct key *key = config_find_key(key_name);
 	json_t *value = json_string(text);
 	int err = -EINVAL;
 
@@ -203,19 +218,29 @@ int config_set(struct config *config, const char *key_name, const char *text, ch
 
 void config_free(struct config *config)
 {
+	const struct key *key;
 	size_t i;
 
-	for (i = 0; config && i < config_key_count; i++)
-		if (config_keys[i].release)
-			config_keys[i].release((char *)config + config_keys[i].offset);
+	for (i = 0; config && (key = config_key(i)); i++)
+		if (key->release)
+			key->release((char *)config + key->offset);
 }
 
 void config_describe(FILE *out)
 {
+	const struct key *key;
 	size_t i;
 
-	for (i = 0; i < config_key_count; i++)
-		fprintf(out, "  %-22s %s\n  %22s   %s\n  %22s   default %s\n", config_keys[i].name,
-			config_keys[i].meaning, "", config_keys[i].expected, "",
-			config_keys[i].fallback);
+	for (i = 0; (key = config_key(i)); i++)
+		fprintf(out, "  %-25s %s\n  %25s   %s\n  %25s   default %s\n", key->name,
+			key->meaning, "", key->expected, "", key->fallback);
+	fputs("\nKeys of traces that the file does not have are taken from OpenTelemetry's\n"
+	      "variables: OTEL_EXPORTER_OTLP_ENDPOINT (a base, /v1/traces is added), _HEADERS,\n"
+	      "_CERTIFICATE, _CLIENT_CERTIFICATE, _CLIENT_KEY, _TIMEOUT, _COMPRESSION, and the\n"
+	      "same as OTEL_EXPORTER_OTLP_TRACES_..., which win (_TRACES_ENDPOINT is taken as it\n"
+	      "is); OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG, OTEL_SERVICE_NAME,\n"
+	      "OTEL_RESOURCE_ATTRIBUTES, OTEL_BSP_SCHEDULE_DELAY, OTEL_BSP_MAX_QUEUE_SIZE,\n"
+	      "OTEL_BSP_MAX_EXPORT_BATCH_SIZE. OTEL_TRACES_EXPORTER=none: no endpoint from them.\n"
+	      "OTEL_SDK_DISABLED=true: no traces, whatever the file says.\n",
+	      out);
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configuration: one JSON file, checked whole before any of it is used. */
+/*
+ * The configuration: one JSON file, checked whole before any of it is used. For traces there are
+ * the standard variables of OpenTelemetry too; what the file says wins over them, as the variables
+ * win over the defaults.
+ */
 #ifndef ONLOOKER_CONFIG_H
 #define ONLOOKER_CONFIG_H
 
@@ -65,6 +69,68 @@ struct config_watch {
 	size_t count;
 };
 
+#define CONFIG_PAIRS 64
+#define CONFIG_PAIRS_BYTES 2048 /* of all names and values together */
+
+struct config_pairs {
+	struct config_pair {
+		char *name, *value;
+	} *list;
+	size_t count;
+};
+
+/* The samplers of OpenTelemetry, in this order. */
+enum config_sampler {
+	SAMPLER_ALWAYS_ON = 0,
+	SAMPLER_ALWAYS_OFF,
+	SAMPLER_RATIO,
+	SAMPLER_PARENT_ALWAYS_ON, /* the parent's decision, else as without PARENT */
+	SAMPLER_PARENT_ALWAYS_OFF,
+	SAMPLER_PARENT_RATIO,
+};
+
+enum config_compression {
+	COMPRESSION_GZIP = 0,
+	COMPRESSION_NONE,
+};
+
+#define CONFIG_SPAN_BYTES 1024 /* taken beforehand for each span that may wait, on average */
+/* What exporting takes beside: the HTTP and TLS library, the batch on its way, plain and packed. */
+#define CONFIG_EXPORT_BYTES(traces) \
+	(((uint64_t)16 << 20) + ((traces)->queue + 2 * (traces)->batch) * CONFIG_SPAN_BYTES)
+
+/* Texts are NULL where nothing is said; times are ns. */
+struct config_traces {
+	bool disabled;	/* OTEL_SDK_DISABLED */
+	char *endpoint; /* the URL that spans are posted to, as it is */
+	struct config_pairs headers;
+	char *certificate; /* file of the only authorities trusted */
+	char *client_certificate, *client_key;
+	uint64_t timeout; /* of one attempt */
+	enum config_compression compression;
+	enum config_sampler sampler;
+	double ratio;
+	uint64_t slow;	       /* exchanges from here on are kept; 0: their endpoint's p99 */
+	uint64_t queue, batch; /* spans */
+	uint64_t delay;	       /* until a batch that is not full is sent */
+	uint64_t retry;	       /* how long a batch is tried again */
+	uint64_t flush;	       /* at the end */
+	char *service;	       /* service.name of everything */
+	struct config_pairs resource;
+};
+
+/* Whether the exporter would be another one; the sampling does not count. */
+bool config_traces_differ(const struct config_traces *a, const struct config_traces *b);
+
+/* Swaps all but the sampling: what is in use outlives the configuration it came with. */
+void config_traces_keep(struct config_traces *now, struct config_traces *next);
+
+/* Whether spans are to be exported. */
+static inline bool config_traces_on(const struct config_traces *traces)
+{
+	return traces->endpoint && !traces->disabled;
+}
+
 struct config {
 	struct config_listen listen;
 	enum config_backend backend;
@@ -74,11 +140,13 @@ struct config {
 	uint64_t memory_limit; /* bytes resident at most */
 	struct config_limits limits;
 	struct config_watch watch;
+	struct config_traces traces;
 };
 
 /*
- * Reads the file into *ret; path NULL gives the defaults. On failure *ret is untouched and `error`
- * holds one line: "FILE: KEY: expected ...", or "FILE: line N: ..." where it is no JSON. Errors:
+ * Reads environment and file into *ret; without a file (NULL) the rest has its defaults. On failure
+ * *ret is untouched and `error` holds one line: "FILE: KEY: expected ...", "VARIABLE: expected ..."
+ * or "FILE: line N: ..." where it is no JSON. Errors:
  * -EINVAL for what the file says, else why it could not be read. config_free() frees what *ret
  * owns.
  */

@@ -14,7 +14,7 @@
 static const char *const backend_choice[] = { "auto", "tracepoint", "fexit", NULL };
 static const char *const level_choice[] = { "debug", "info", "warning", "error", "critical", NULL };
 
-static int set_integer(const struct key *key, const json_t *value, void *where)
+int config_set_integer(const struct key *key, const json_t *value, void *where)
 {
 	json_int_t n = json_integer_value(value);
 
@@ -28,10 +28,10 @@ static int set_power_of_two(const struct key *key, const json_t *value, void *wh
 {
 	json_int_t n = json_integer_value(value);
 
-	return n < 1 || (n & (n - 1)) ? -EINVAL : set_integer(key, value, where);
+	return n < 1 || (n & (n - 1)) ? -EINVAL : config_set_integer(key, value, where);
 }
 
-static int set_choice(const struct key *key, const json_t *value, void *where)
+int config_set_choice(const struct key *key, const json_t *value, void *where)
 {
 	const char *text = json_string_value(value);
 	unsigned int i;
@@ -255,7 +255,7 @@ static int set_exclude(const struct key *key, const json_t *value, void *where)
 #define AT(member) .offset = offsetof(struct config, member)
 #define INTEGER(name_, member, least_, most_, expected_, fallback_, meaning_) \
 	{ .name = (name_),                                                    \
-	  .set = set_integer,                                                 \
+	  .set = config_set_integer,                                          \
 	  AT(member),                                                         \
 	  .least = (least_),                                                  \
 	  .most = (most_),                                                    \
@@ -271,14 +271,14 @@ const struct key config_keys[] = {
 	  .fallback = "\"0.0.0.0:9750\"",
 	  .meaning = "where /metrics and /health are served" },
 	{ .name = "backend",
-	  .set = set_choice,
+	  .set = config_set_choice,
 	  AT(backend),
 	  .choice = backend_choice,
 	  .expected = "\"auto\", \"tracepoint\" or \"fexit\"",
 	  .fallback = "\"auto\"",
 	  .meaning = "how to attach to the kernel" },
 	{ .name = "log_level",
-	  .set = set_choice,
+	  .set = config_set_choice,
 	  AT(log_level),
 	  .choice = level_choice,
 	  .expected = "\"debug\", \"info\", \"warning\", \"error\" or \"critical\"",

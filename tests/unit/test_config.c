@@ -224,7 +224,7 @@ static void test_memory(void **state)
 	refuse("{\"memory_limit\": 33554431}", ": memory_limit: expected an integer from 33554432");
 	refuse("{\"memory_limit\": \"64M\"}", ": memory_limit: expected an integer");
 	refuse("{\"limits\": {\"connections\": 1000000}}",
-	       ": memory_limit: expected 87371520 or more for this limits.connections and");
+	       ": memory_limit: expected 87371520 or more for this limits.connections, ");
 	refuse("{\"limits\": {\"series\": 1000000}}", ": memory_limit: expected 54280");
 	assert_int_equal(
 		load("{\"memory_limit\": 87371520, \"limits\": {\"connections\": 1000000}}",
