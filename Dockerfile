@@ -20,7 +20,8 @@ RUN make -j"$(nproc)" install REVISION="$REVISION" PREFIX=/usr DESTDIR=/image
 FROM debian:12-slim
 RUN apt-get update \
 	&& apt-get install -y --no-install-recommends \
-		libbpf1 libelf1 libjansson4 libmicrohttpd12 libseccomp2 zlib1g \
+		ca-certificates libbpf1 libcurl4 libelf1 libjansson4 libmicrohttpd12 \
+		libprotobuf-c1 libseccomp2 zlib1g \
 	&& rm -rf /var/lib/apt/lists/*
 COPY --from=build /image/usr/bin/onlooker /usr/bin/onlooker
 COPY LICENSE LICENSE.GPL-2.0 /usr/share/doc/onlooker/

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # vmlinux + bpf -> onlooker.bpf.o -> onlooker.skel.h -> libonlooker.a -> onlooker
+#                            otlp.proto -> otlp.pb-c.[ch] ---^
 #
 #   make [all]         the daemon, build/onlooker
 #   make run           the daemon in the foreground beside a sample service (SAMPLE=0: alone)
@@ -42,6 +43,7 @@ ifneq ($(filter undefined default,$(origin AR)),)
 AR := ar
 endif
 CLANG ?= clang
+PROTOC_C ?= protoc-c
 LLVM_STRIP ?= llvm-strip
 STRIP ?= strip
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
@@ -69,7 +71,7 @@ CFLAGS_LTO := -flto=auto -ffat-lto-objects
 endif
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(HARDENING) $(INCLUDES)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
-LDLIBS := -lbpf -lelf -lz -lmicrohttpd -ljansson -lseccomp -lm
+LDLIBS := -lbpf -lelf -lz -lmicrohttpd -ljansson -lseccomp -lprotobuf-c -lm
 
 BPF_CFLAGS := -target bpf -std=gnu11 -O2 -g -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) \
 	-Wall -Wextra -Wno-unused-parameter -Werror -Ivmlinux -Iinclude -Ibpf \
@@ -84,6 +86,7 @@ SANITIZED := $(if $(filter 1,$(SANITIZE)),$(BUILD)/obj/tests/sanitized.o)
 LIBRARY := $(BUILD)/libonlooker.a
 DAEMON := $(BUILD)/onlooker
 SKELETON := $(BUILD)/onlooker.skel.h
+MESSAGES := $(BUILD)/otlp.pb-c.c
 
 UNIT_SOURCES := $(sort $(wildcard tests/unit/*.c))
 UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(BUILD)/obj/%.o)
@@ -119,6 +122,15 @@ $(SKELETON): $(BUILD)/onlooker.bpf.o
 
 # --- User side -----------------------------------------------------------------------------------
 
+$(MESSAGES): user/export/otlp.proto Makefile | deps-build
+	@mkdir -p $(@D)
+	$(call say,PROTO,$@)
+	$(Q)$(PROTOC_C) --proto_path=$(<D) --c_out=$(@D) $<
+
+$(MESSAGES:.c=.o): $(MESSAGES) $(BUILD)/flags
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-braces -c $< -o $@
+
 # A file that changes only when its content does: what depends on it is made again only then.
 define keep
 	@mkdir -p $(@D)
@@ -140,10 +152,12 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags | deps-build $(BUILD)/version.h
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(CFLAGS_LTO) -MD -MP -c $< -o $@
 
-# The skeleton has to stand before the first look at the files that include it.
+# What is generated has to stand before the first look at the files that include it.
+$(patsubst %.c,$(BUILD)/obj/%.o,$(shell grep -ls 'otlp\(\.pb-c\|_encode\)\.h' $(SOURCES) \
+	$(UNIT_SOURCES))): | $(MESSAGES)
 $(patsubst %.c,$(BUILD)/obj/%.o,$(shell grep -ls 'onlooker\.skel\.h' $(SOURCES))): | $(SKELETON)
 
-$(LIBRARY): $(filter-out $(MAIN),$(OBJECTS)) $(BUILD)/sources
+$(LIBRARY): $(filter-out $(MAIN),$(OBJECTS)) $(MESSAGES:.c=.o) $(BUILD)/sources
 	@rm -f $@
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $(filter %.o,$^)
@@ -171,7 +185,7 @@ test-unit: $(UNIT_TESTS)
 	@tests/unit/run $(UNIT_TESTS)
 
 # After the unit tests, also when make runs jobs side by side: both want all processors.
-test-e2e: $(DAEMON) | deps-test $(if $(filter test,$(MAKECMDGOALS)),test-unit)
+test-e2e: $(DAEMON) $(BUILD)/tests/spans | deps-test $(if $(filter test,$(MAKECMDGOALS)),test-unit)
 	@venv=$$(tests/venv) && ONLOOKER=$(abspath $(DAEMON)) SANITIZE=$(SANITIZE) \
 		"$$venv/bin/python" -m pytest $(E2E_ARGS) tests/e2e
 
@@ -180,6 +194,12 @@ test-sanitized:
 
 test-kernels: $(DAEMON) | deps-kernels
 	@ONLOOKER=$(abspath $(DAEMON)) tests/kernels/run
+
+# Pushes spans on command: tests/e2e/test_export.py.
+$(BUILD)/tests/spans: $(BUILD)/obj/tests/spans.o $(SANITIZED) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS)
 
 $(BUILD)/bench/empty: tests/bench/empty.c | deps-build
 	@mkdir -p $(@D)
@@ -204,17 +224,17 @@ soak: $(DAEMON) | deps-test
 	@venv=$$(tests/venv) && ONLOOKER=$(abspath $(DAEMON)) EXCHANGES=$(EXCHANGES) \
 		"$$venv/bin/python" tests/soak/soak.py
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(SOURCES) | deps-test $(SKELETON) $(BUILD)/version.h
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(SOURCES) $(MESSAGES) | deps-test $(SKELETON) $(BUILD)/version.h
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
 	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -O1 -g $(INCLUDES) -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined \
-		$< $(filter-out user/main.c,$(SOURCES)) -o $@ $(LDLIBS)
+		$< $(filter-out user/main.c,$(SOURCES)) $(MESSAGES) -o $@ $(LDLIBS)
 
 fuzz: $(FUZZ_TARGETS)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ_TARGETS)
 
-lint: | deps-test $(SKELETON) $(BUILD)/version.h
+lint: | deps-test $(SKELETON) $(MESSAGES) $(BUILD)/version.h
 	@venv=$$(tests/venv) && tests/lint check $(BUILD) "$$venv"
 
 format: | deps-test
@@ -229,3 +249,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(OBJECTS:.o=.d) $(SANITIZED:.o=.d) $(UNIT_OBJECTS:.o=.d) $(BUILD)/onlooker.bpf.o.d
+-include $(BUILD)/obj/tests/spans.d

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "confine.h"
+#include "export/otlp.h"
 #include "export/prometheus.h"
 #include "export/table.h"
 #include "loop.h"
@@ -35,6 +36,7 @@ struct daemon {
 	struct observer *observer;
 	struct metrics *metrics; /* owned by the observer once added */
 	struct http *http;
+	struct otlp *otlp;   /* NULL: no traces */
 	struct table *table; /* NULL: not on a terminal */
 	struct live *live;   /* owned by the observer once added */
 	int signals;
@@ -51,7 +53,8 @@ static bool needs_restart(const struct config *now, const struct config *next)
 	       now->limits.connections != next->limits.connections ||
 	       now->limits.ring_bytes != next->limits.ring_bytes ||
 	       now->limits.open_requests != next->limits.open_requests ||
-	       now->memory_limit != next->memory_limit;
+	       now->memory_limit != next->memory_limit ||
+	       config_traces_differ(&now->traces, &next->traces);
 }
 
 static void reread(struct daemon *daemon)
@@ -72,8 +75,10 @@ static void reread(struct daemon *daemon)
 	}
 	log_set_level(next.log_level);
 	if (needs_restart(&daemon->config, &next) || metrics_buckets_differ(daemon->metrics, &next))
-		log_warning(LOGGER, "listen, backend, buckets and the limits of connections, ring, "
-				    "requests and memory change with a restart only");
+		log_warning(LOGGER,
+			    "listen, backend, buckets, traces and the limits of connections, "
+			    "ring, requests and memory change with a restart only");
+	config_traces_keep(&daemon->config.traces, &next.traces);
 	config_free(&daemon->config);
 	daemon->config = next;
 	log_info(LOGGER, "configuration reread");
@@ -128,6 +133,20 @@ static void log_losses(struct daemon *daemon, uint64_t now)
 	daemon->loss_logged = now;
 }
 
+static void log_traces(struct daemon *daemon)
+{
+	char text[OTLP_NEWS_SIZE];
+	bool bad;
+
+	if (!otlp_news(daemon->otlp, text, &bad))
+		return;
+	if (bad)
+		log_warning_with(LOGGER, LOG_EXTRA(LOG_TEXT("why", text)),
+				 "not all spans get to the collector");
+	else
+		log_info(LOGGER, "spans get to the collector again");
+}
+
 static void draw(struct daemon *daemon, uint64_t now)
 {
 	const char *notes[LOG_RECENT];
@@ -165,6 +184,7 @@ static void on_beat(void *context)
 
 	observer_step(daemon->observer, STEP_NS);
 	log_losses(daemon, now);
+	log_traces(daemon);
 	draw(daemon, now);
 }
 
@@ -200,6 +220,7 @@ static void collect(void *context, struct self_writer *writer)
 	struct daemon *daemon = context;
 
 	self_report_write(daemon->observer, writer);
+	otlp_report(daemon->otlp, writer);
 }
 
 static const char *listen_advice(int error)
@@ -315,6 +336,9 @@ static int start(struct daemon *daemon, char *error, size_t size)
 	if (result)
 		return result;
 	hurry();
+	result = otlp_open(&daemon->config.traces, &daemon->otlp, error, size);
+	if (result)
+		return result;
 	result = observer_new(&daemon->config, &daemon->observer, error, size);
 	if (result)
 		return result;
@@ -335,10 +359,16 @@ static int start(struct daemon *daemon, char *error, size_t size)
 
 static void stop(struct daemon *daemon)
 {
+	uint64_t left;
+
 	table_close(daemon->table);
 	log_hold(false);
 	http_close(daemon->http);
 	observer_free(daemon->observer);
+	left = otlp_close(daemon->otlp);
+	if (left)
+		log_warning_with(LOGGER, LOG_EXTRA(LOG_NUMBER("spans", left)),
+				 "spans were not sent any more");
 	loop_free(daemon->loop);
 	if (daemon->signals >= 0)
 		close(daemon->signals);
@@ -359,8 +389,10 @@ int daemon_run(const struct options *options, struct config *config, char *error
 		if (isatty(STDOUT_FILENO) && !table_open(STDOUT_FILENO, &daemon.table))
 			log_hold(true);
 		give_up_privileges();
-		result = loop_run(daemon.loop);
-		snprintf(error, size, "the event loop failed: %s", strerror(-result));
+		result = otlp_start(daemon.otlp, observer_identities(daemon.observer));
+		if (!result)
+			result = loop_run(daemon.loop);
+		snprintf(error, size, "cannot go on: %s", strerror(-result));
 	}
 	stop(&daemon);
 	return result;
