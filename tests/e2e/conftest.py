@@ -11,6 +11,7 @@ from itertools import count
 
 import pytest
 from lib import servers
+from lib.exporter import QUICK, Exporter
 from lib.group import Group
 from lib.observer import Observer, sanitized
 from lib.process import Bed, free_port
@@ -54,6 +55,17 @@ def start_observer(bed, request):
 def observer(start_observer):
     """The module's observer, which watches the bed."""
     return start_observer()
+
+
+@pytest.fixture
+def export(tmp_path):
+    """Makes exporters that post to a URL or receiver."""
+
+    def make(to, **traces):
+        url = to if isinstance(to, str) else to.url
+        return Exporter(tmp_path, QUICK | {"endpoint": url} | traces)
+
+    return make
 
 
 def _server(name, make):
