@@ -25,11 +25,13 @@ enum outcome {
 struct connection {
 	const struct protocol *protocol; /* NULL while unknown, or none of ours */
 	uint32_t identity;		 /* of the process that owns this end; identity.h */
-	uint32_t peer;			 /* name (names.h) of the other end's address */
-	uint8_t side;			 /* enum side; 0 unknown */
-	uint8_t session;		 /* enum session_state */
-	uint8_t opened_here;		 /* its begin was seen: it counts as opened and closed */
-	uint64_t born, established;	 /* connect() called, handshake done; 0 unknown */
+	uint32_t tgid;			 /* that process, with its start stamp */
+	uint64_t process;
+	uint32_t peer;		    /* name (names.h) of the other end's address */
+	uint8_t side;		    /* enum side; 0 unknown */
+	uint8_t session;	    /* enum session_state */
+	uint8_t opened_here;	    /* its begin was seen: it counts as opened and closed */
+	uint64_t born, established; /* connect() called, handshake done; 0 unknown */
 };
 
 struct exchange {
@@ -43,6 +45,9 @@ struct exchange {
 	uint64_t end;	/* client: last byte of the answer read; server: handed to the socket */
 	uint64_t read;	/* server: when the program read the request's first byte */
 	uint64_t task;	/* logical task that sent or read the request */
+	uint64_t answer_task; /* server: logical task that sent the answer; 0 none */
+	uint64_t both; /* the same number at both ends, server's first, where both are seen; else 0
+			*/
 	uint32_t hits, misses;
 	struct bytes target; /* HTTP: path without query; valid during the call only; without data:
 				it could not be kept */

@@ -17,6 +17,7 @@ struct outlet {
 	uint32_t open_requests; /* limit per connection */
 	struct pool targets;	/* of struct target */
 	struct pool held;	/* of struct held */
+	uint64_t both;		/* exchanges seen at both ends: numbers them */
 	uint64_t refused;	/* requests not followed: the limit, or no memory */
 	uint64_t unpaired;	/* requests forgotten because the stream had a gap */
 };

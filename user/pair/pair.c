@@ -45,6 +45,8 @@ static void exchange_fill(struct exchange *ret, const struct request *request,
 	ret->begin = whole ? request->first : request->last;
 	ret->read = request->read;
 	ret->task = request->task;
+	ret->answer_task = 0;
+	ret->both = 0;
 	ret->hits = message ? message->hits : 0;
 	ret->misses = message ? message->misses : 0;
 	ret->target.data = request->target ? request->target->bytes : NULL;
@@ -63,7 +65,7 @@ void pair_unmute(struct pair *pair, struct outlet *outlet)
 /* The client's exchange, which is complete once it has read the answer; at once if there is none.
  */
 static void report_client(struct pair *pair, struct request *request, struct outlet *outlet,
-			  const struct message *message, const struct moment *when)
+			  const struct message *message, const struct moment *when, uint64_t both)
 {
 	struct ends *ends = pair->ends;
 	bool answered = message->role == MESSAGE_RESPONSE;
@@ -73,12 +75,15 @@ static void report_client(struct pair *pair, struct request *request, struct out
 	if (answered && !ends_have_read(ends, when->end)) {
 		held = held_push(ends->unread, outlet, outlet->open_requests, request->target,
 				 when->end);
-		if (held)
+		if (held) {
 			exchange_fill(&held->exchange, request, ends->client, NULL, message,
 				      when->last);
+			held->exchange.both = both;
+		}
 		return;
 	}
 	exchange_fill(&exchange, request, ends->client, NULL, message, when->last);
+	exchange.both = both;
 	if (answered)
 		ends_complete(ends, &exchange, when->end);
 	outlet_exchange(outlet, &exchange);
@@ -89,6 +94,7 @@ static void pair_report(struct pair *pair, struct request *request, struct outle
 			const struct connection *connection, const struct message *message,
 			const struct moment *when)
 {
+	uint64_t both = pair->ends && pair->ends->client ? ++outlet->both : 0;
 	struct exchange exchange;
 	struct held *held;
 
@@ -102,10 +108,13 @@ static void pair_report(struct pair *pair, struct request *request, struct outle
 		outlet->unpaired += request->counted == 1;
 	} else {
 		exchange_fill(&exchange, request, connection, pair->ends, message, when->last);
+		if (connection->side == SIDE_SERVER && message->role == MESSAGE_RESPONSE)
+			exchange.answer_task = when->task;
+		exchange.both = both;
 		outlet_exchange(outlet, &exchange);
 	}
-	if (pair->ends && pair->ends->client)
-		report_client(pair, request, outlet, message, when);
+	if (both)
+		report_client(pair, request, outlet, message, when, both);
 }
 
 static void request_fill(struct request *request, const struct message *message,

@@ -168,6 +168,8 @@ static void fill_connection(const struct event_open *open, uint32_t identity,
 
 	*ret = (struct connection){
 		.identity = identity,
+		.tgid = open->head.tgid,
+		.process = open->process,
 		.peer = peer_name(open),
 		.side = open->role == ROLE_CLIENT ? SIDE_CLIENT :
 			open->role == ROLE_SERVER ? SIDE_SERVER :
