@@ -26,6 +26,9 @@
  * answers, until the server's end tells it an anchor: which request is answered from which byte on
  * (twins.h). After a rest it holds back until an anchor agrees with it. Once the server's end is
  * not seen any more, it is MIDWAY and tries.
+ *
+ * Where both ends stand at the same place with nothing under way they become one, followed at the
+ * server's (duet.h): the client's end is FOLLOWED then.
  */
 #ifndef ONLOOKER_CONVERSATION_H
 #define ONLOOKER_CONVERSATION_H

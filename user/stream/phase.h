@@ -6,6 +6,7 @@
  *	detection.c      FRESH and MIDWAY: which protocol, where a message begins
  *	parsing.c        SPEAKING: messages to the pairing
  *	phase.c          the phases themselves, and what sinks are told of them
+ *	duet.c           FOLLOWED: both ends as one
  */
 #ifndef ONLOOKER_PHASE_H
 #define ONLOOKER_PHASE_H
