@@ -13,8 +13,8 @@
  *
  * In mid-stream it is unknown which answers are still to come, so an answer might be given to the
  * wrong request. Pairing starts again at a turn, on trial: nothing is reported until at a later
- *turn as many answers as requests have been seen; after a rest it is held back until then. One
- *answer too many, and it is forgotten. A count may come out short by that, never wrong.
+ * turn as many answers as requests have been seen; after a rest it is held back until then.
+ * One answer too many, and it is forgotten. A count may come out short by that, never wrong.
  *
  *	MIDWAY -- turn --> SPEAKING, muted -- turn, nothing waits --> SPEAKING (for some turns yet
  *	   |  ^                  |                                       ^      one may go back)
