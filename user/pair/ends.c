@@ -37,7 +37,6 @@ static void arrive(struct request *request, const struct reading *reading)
 		return; /* that record was lost */
 	request->arrived = reading->arrival ? reading->arrival : reading->time;
 	request->read = reading->time;
-	request->reader = reading->task;
 }
 
 void ends_server_read(struct ends *ends, struct queue *waiting, const struct reading *reading,

@@ -24,7 +24,6 @@ struct reading {
 	uint64_t position, end;
 	uint64_t time;	  /* when it was read */
 	uint64_t arrival; /* when it had reached the socket */
-	uint64_t task;
 };
 
 /* The calls that read one stream, beyond what is known of it otherwise; oldest first. */
@@ -42,8 +41,8 @@ struct ends {
 };
 
 /*
- * The server has read a part of the request stream, which is parsed up to `parsed`: the requests in
- * `waiting` that begin there have arrived.
+ * The server has read a part of the request stream, whose whole messages end at `parsed`: the
+ * requests in `waiting` that begin there have arrived.
  */
 void ends_server_read(struct ends *ends, struct queue *waiting, const struct reading *reading,
 		      uint64_t parsed);

@@ -24,7 +24,6 @@ void pair_expect(const struct pair *pair, struct expect *ret)
 static void take_arrival(struct exchange *exchange, const struct request *request)
 {
 	exchange->begin = request->arrived;
-	exchange->task = request->reader;
 	exchange->timed &= request->arrived != 0;
 }
 
@@ -275,16 +274,16 @@ void pair_abort(struct pair *pair, struct outlet *outlet, const struct connectio
 	queue_abort(&pair->waiting, outlet, connection, client, now);
 }
 
-void pair_abort_client(struct pair *pair, struct outlet *outlet, uint64_t now)
+void pair_abort_client(struct pair *pair, struct outlet *outlet, uint64_t now, uint32_t unfinished)
 {
 	const struct connection *client = pair->ends->client;
-	const struct queue *queues[] = { &pair->deferred, &pair->waiting };
+	const struct queue *deferred = &pair->deferred, *waiting = &pair->waiting;
 
 	/* Deferred ones as in pair_abort(). */
-	for (unsigned int i = pair->waiting.count ? 0 : 1; client && i < 2; i++) {
-		for (uint32_t n = 0; n < queues[i]->count; n++)
-			report_aborted(queue_at(queues[i], n), outlet, client, now);
-	}
+	for (uint32_t n = 0; client && waiting->count && n < deferred->count; n++)
+		report_aborted(queue_at(deferred, n), outlet, client, now);
+	for (uint32_t n = unfinished; client && n < waiting->count; n++)
+		report_aborted(queue_at(waiting, n), outlet, client, now);
 	ends_client_gone(pair->ends, outlet);
 }
 

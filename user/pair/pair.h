@@ -62,9 +62,9 @@ void pair_abort(struct pair *pair, struct outlet *outlet, const struct connectio
 
 /*
  * The client's end of two that are followed as one is over: for it, what waits is reported as
- * aborted at `now`, as what it has not read.
+ * aborted at `now`, as what it has not read. The oldest `unfinished` waiting ones were no requests.
  */
-void pair_abort_client(struct pair *pair, struct outlet *outlet, uint64_t now);
+void pair_abort_client(struct pair *pair, struct outlet *outlet, uint64_t now, uint32_t unfinished);
 
 /* The stream has a gap: forgets what waits, counted as unpaired. Empties the pair. */
 void pair_forget(struct pair *pair, struct outlet *outlet);

@@ -25,7 +25,6 @@ struct request {
 	uint64_t task;
 	uint64_t arrived;      /* ns: both ends seen: first byte arrived at the server's socket; 0
 				  unknown */
-	uint64_t reader;       /* both ends seen: the task that read it */
 	uint64_t position;     /* in its stream, where it begins */
 	struct target *target; /* owned by the pair's pool; may be NULL */
 	uint32_t counted;      /* exchanges already reported for it */

@@ -83,13 +83,14 @@ static void take_times(struct duet *duet, struct pipeline *p, bool client,
 		.end = chunk->position + chunk->moved + offset,
 		.time = chunk->time,
 		.arrival = chunk->arrival,
-		.task = chunk->task,
 	};
 	struct conversation *server = duet->server;
 
 	if (!client)
 		ends_server_read(&duet->ends, &server->pair.waiting, &reading,
-				 server->flows[DIRECTION_RX].parsed);
+				 server->inside[DIRECTION_RX] ?
+					 server->begun[DIRECTION_RX].position :
+					 server->flows[DIRECTION_RX].parsed);
 	else
 		ends_client_read(&duet->ends, &p->outlet, &reading,
 				 server ? server->flows[DIRECTION_TX].parsed : UINT64_MAX);

@@ -210,3 +210,23 @@ void parse_finish(struct conversation *c, struct pipeline *p, unsigned int direc
 		take_message(c, p, direction, &message, true);
 	}
 }
+
+/* Asked of a copy: at the server's end the lane goes on until that closes, too. */
+uint32_t parse_unfinished(const struct conversation *c, struct pipeline *p)
+{
+	const struct protocol *protocol = c->connection.protocol;
+	bool asks = c->phase == PHASE_SPEAKING && protocol->finish;
+	void *state = asks ? pool_take(&p->states[c->protocol]) : NULL;
+	struct message message = { 0 };
+	struct expect expect;
+	uint32_t count = 0;
+
+	if (!state)
+		return 0;
+	memcpy(state, c->state, protocol->state_size);
+	pair_expect(&c->pair, &expect);
+	while (protocol->finish(state, LANE_REQUEST, &expect, &message) == PARSE_MESSAGE)
+		count += message.role == MESSAGE_RESPONSE && message.action == MESSAGE_POP;
+	pool_give(&p->states[c->protocol], state);
+	return count;
+}

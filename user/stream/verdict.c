@@ -8,18 +8,30 @@
 #define SEARCH_TRIES 64	     /* midway: from then on only the beginnings of calls are looked at */
 #define SEARCH_BYTES 1024
 
-/* Up to where the bytes of a direction are of no interest, as this end numbers them. */
+/*
+ * Up to where the bytes of a direction are of no interest, as this end numbers them. In a duet what
+ * is read may lie behind what is parsed: only where the skip has been reached it matters.
+ */
 static uint64_t skipped(const struct entry *entry, unsigned int direction)
 {
 	const struct conversation *c = &entry->conversation;
-	const struct conversation *server = c->phase == PHASE_FOLLOWED ? c->duet->server : NULL;
+	const struct duet *duet = c->duet;
+	const struct flow *flow;
+	uint64_t offset = 0;
 
-	if (c->phase != PHASE_FOLLOWED)
+	if (!duet)
 		return conversation_skips(c, direction);
-	if (!server)
+	if (!duet->server)
 		return 0;
-	return conversation_skips(server, !direction) -
-	       c->duet->offset[direction == DIRECTION_TX ? LANE_REQUEST : LANE_RESPONSE];
+	flow = &c->flows[direction];
+	if (c->phase == PHASE_FOLLOWED) {
+		flow = &duet->server->flows[!direction];
+		offset = duet->offset[direction == DIRECTION_TX ? LANE_REQUEST : LANE_RESPONSE];
+	}
+	if (flow->parsed <= flow->next || flow->parsed >= USED_TO_END ||
+	    entry->edge[direction] + offset < flow->next)
+		return 0;
+	return flow->parsed - offset;
 }
 
 static void tell_skip(struct entry *entry, struct slot *slot, unsigned int direction)
