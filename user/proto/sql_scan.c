@@ -1,26 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/sql_scan.h"
 
-/*
- *	PLAIN --'--> QUOTE, ESCAPE --'--> PLAIN        --"--> IDENTIFIER --"--> PLAIN
- *	PLAIN -- -- --> LINE --\n--> PLAIN             --/\*--> COMMENT --*\/--> PLAIN
- *	PLAIN --$--> DELIMITER --$--> DOLLAR --$--> CLOSING --$--> PLAIN (the same delimiter)
- *	                  |                           |
- *	                  +-- no delimiter: PLAIN     +-- another one: DOLLAR
- */
-enum mode {
-	MODE_PLAIN,
-	MODE_WORD,
-	MODE_QUOTE,	 /* '...' */
-	MODE_ESCAPE,	 /* E'...' */
-	MODE_IDENTIFIER, /* "..." */
-	MODE_LINE,	 /* -- ... */
-	MODE_COMMENT,	 /* nested */
-	MODE_DELIMITER,	 /* $tag of an opening $tag$ */
-	MODE_DOLLAR,	 /* inside of $tag$ ... $tag$ */
-	MODE_CLOSING,	 /* $tag of what may be the closing one */
-};
-
 enum stage {
 	STAGE_EMPTY,   /* no word yet */
 	STAGE_WITH,    /* WITH: the main verb is still to come */
@@ -119,11 +99,20 @@ static void word_routine(struct sql_scan *scan, struct bytes word)
 		scan->begins--;
 }
 
-static void word_end(struct sql_scan *scan)
+static void take_word(struct sql_scan *scan, struct bytes text)
 {
-	struct bytes word = { (const uint8_t *)scan->word, scan->word_size };
+	uint8_t upper[SQL_WORD];
+	struct bytes word = { upper, text.size };
 
-	if (word.size > SQL_WORD)
+	scan->closed = false;
+	if (scan->stage == STAGE_KNOWN)
+		return;
+	for (size_t i = 0; i < text.size && i < SQL_WORD; i++) {
+		uint8_t c = text.data[i];
+
+		upper[i] = c >= 'a' && c <= 'z' ? c - 0x20 : c;
+	}
+	if (!text.size || text.size > SQL_WORD)
 		word = BYTES("?");
 	switch (scan->stage) {
 	case STAGE_EMPTY:
@@ -145,36 +134,6 @@ static void word_end(struct sql_scan *scan)
 		word_routine(scan, word);
 		break;
 	}
-	scan->closed = false;
-}
-
-/* ---- characters ---- */
-
-static bool is_space(uint8_t c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* What a word goes on with: letters, digits, all of other alphabets. */
-static const bool is_word[256] = {
-	['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
-	['_'] = true,	      ['$'] = true,	    [0x80 ... 0xff] = true,
-};
-
-static bool is_digit(uint8_t c)
-{
-	return c >= '0' && c <= '9';
-}
-
-/* What a word or a delimiter begins with. */
-static bool is_letter(uint8_t c)
-{
-	return is_word[c] && !is_digit(c) && c != '$';
-}
-
-static uint64_t checksum(uint64_t sum, uint8_t c)
-{
-	return (sum ^ c) * 0x100000001b3ULL;
 }
 
 static void parenthesis(struct sql_scan *scan, bool open)
@@ -191,143 +150,31 @@ static void parenthesis(struct sql_scan *scan, bool open)
 	scan->depth += scan->depth < UINT16_MAX;
 }
 
-/* A token that is neither word, comment nor parenthesis. */
-static void other_token(struct sql_scan *scan)
+/* A token that is neither word nor parenthesis. */
+static void take_other(struct sql_scan *scan, const struct sql_token *token)
 {
 	if (scan->stage == STAGE_EMPTY)
 		scan->stage = STAGE_KNOWN; /* no statement begins like this */
 	scan->closed = false;
+	if (scan->stage != STAGE_WITH || scan->depth != scan->base)
+		return;
+	if (token->kind == TOKEN_IDENTIFIER)
+		scan->name_next = false;
+	else if (token->kind == TOKEN_MARK && token->mark == ',')
+		scan->name_next = true;
 }
 
-static void plain(struct sql_scan *scan, uint8_t c, uint8_t *verbs, size_t room)
+void sql_scan_take(struct sql_scan *scan, const struct sql_token *token, uint8_t *verbs,
+		   size_t room)
 {
-	uint8_t pair = scan->before;
-
-	scan->before = 0;
-	if (is_space(c))
-		return;
-	if (pair == '-' && c == '-') {
-		scan->mode = MODE_LINE;
-	} else if (pair == '/' && c == '*') {
-		scan->mode = MODE_COMMENT;
-		scan->nesting = 1;
-	} else if (c == '-' || c == '/') {
-		scan->before = c;
-	} else if (is_letter(c) || is_digit(c)) {
-		scan->mode = MODE_WORD;
-		scan->word_size = 0;
-	} else if (c == '\'') {
-		other_token(scan);
-		scan->mode = MODE_QUOTE;
-	} else if (c == '"') {
-		other_token(scan);
-		if (scan->depth == scan->base)
-			scan->name_next = false;
-		scan->mode = MODE_IDENTIFIER;
-	} else if (c == '$') {
-		scan->mode = MODE_DELIMITER;
-		scan->candidate = 0;
-	} else if (c == '(' || c == ')') {
-		parenthesis(scan, c == '(');
-	} else if (c == ';' && !scan->depth && !scan->begins) {
+	if (token->kind == TOKEN_WORD)
+		take_word(scan, token->text);
+	else if (token->kind == TOKEN_MARK && (token->mark == '(' || token->mark == ')'))
+		parenthesis(scan, token->mark == '(');
+	else if (token->kind == TOKEN_MARK && token->mark == ';' && !scan->depth && !scan->begins)
 		statement_end(scan, verbs, room);
-	} else {
-		other_token(scan);
-		if (c == ',' && scan->stage == STAGE_WITH && scan->depth == scan->base)
-			scan->name_next = true;
-	}
-}
-
-/* As much of a word as is here; returns its size. What follows the word ends it. */
-static size_t word(struct sql_scan *scan, struct bytes text)
-{
-	unsigned int size = scan->word_size;
-	size_t i = 0;
-
-	for (; i < text.size && is_word[text.data[i]]; i++) {
-		uint8_t c = text.data[i];
-
-		if (size < SQL_WORD)
-			scan->word[size++] = c >= 'a' && c <= 'z' ? c - 0x20 : c;
-		else
-			size = SQL_WORD + 1;
-	}
-	scan->word_size = size;
-	if (i == text.size)
-		return i;
-	scan->mode = MODE_PLAIN;
-	if (text.data[i] == '\'' && size == 1 && scan->word[0] == 'E') {
-		other_token(scan);
-		scan->mode = MODE_ESCAPE;
-		return i + 1;
-	}
-	word_end(scan);
-	return i;
-}
-
-static void comment(struct sql_scan *scan, uint8_t c)
-{
-	uint8_t pair = scan->before;
-
-	scan->before = c;
-	if (pair == '/' && c == '*')
-		scan->nesting += scan->nesting < UINT16_MAX;
-	else if (pair == '*' && c == '/')
-		scan->nesting--;
 	else
-		return;
-	scan->before = 0;
-	if (!scan->nesting)
-		scan->mode = MODE_PLAIN;
-}
-
-/* $tag$: letters and digits, no digit at its begin. True where c does not belong to it. */
-static bool delimiter(struct sql_scan *scan, uint8_t c)
-{
-	bool closing = scan->mode == MODE_CLOSING;
-
-	if (c == '$' && (!closing || scan->candidate == scan->dollar)) {
-		if (!closing)
-			other_token(scan);
-		scan->dollar = scan->candidate;
-		scan->mode = closing ? MODE_PLAIN : MODE_DOLLAR;
-		return false;
-	}
-	if (c == '$') { /* may begin the next one */
-		scan->candidate = 0;
-		return false;
-	}
-	if (is_letter(c) || (is_digit(c) && scan->candidate)) {
-		scan->candidate = checksum(scan->candidate ? scan->candidate : 14695981039ULL, c);
-		return false;
-	}
-	scan->mode = closing ? MODE_DOLLAR : MODE_PLAIN;
-	if (!closing)
-		other_token(scan);
-	return true;
-}
-
-/* Where nothing but `end` (and, in an escape string, a backslash) matters. */
-static size_t inside(struct sql_scan *scan, struct bytes text, uint8_t end, uint8_t after)
-{
-	const uint8_t *found = memchr(text.data, end, text.size);
-
-	if (!found)
-		return text.size;
-	scan->mode = after;
-	if (after == MODE_CLOSING)
-		scan->candidate = 0;
-	return found - text.data + 1;
-}
-
-static void escape(struct sql_scan *scan, uint8_t c)
-{
-	if (scan->before == '\\')
-		scan->before = 0;
-	else if (c == '\\')
-		scan->before = c;
-	else if (c == '\'')
-		scan->mode = MODE_PLAIN;
+		take_other(scan, token);
 }
 
 void sql_scan_begin(struct sql_scan *scan)
@@ -337,50 +184,25 @@ void sql_scan_begin(struct sql_scan *scan)
 
 void sql_scan_feed(struct sql_scan *scan, struct bytes text, uint8_t *verbs, size_t room)
 {
-	size_t i = 0;
+	struct sql_token token;
 
-	while (i < text.size) {
-		struct bytes rest = bytes_skip(text, i);
-
-		switch (scan->mode) {
-		case MODE_PLAIN:
-			plain(scan, text.data[i++], verbs, room);
-			if (scan->mode == MODE_WORD)
-				i--; /* its first character is the word's */
-			break;
-		case MODE_WORD:
-			i += word(scan, rest);
-			break;
-		case MODE_QUOTE:
-			i += inside(scan, rest, '\'', MODE_PLAIN);
-			break;
-		case MODE_IDENTIFIER:
-			i += inside(scan, rest, '"', MODE_PLAIN);
-			break;
-		case MODE_LINE:
-			i += inside(scan, rest, '\n', MODE_PLAIN);
-			break;
-		case MODE_DOLLAR:
-			i += inside(scan, rest, '$', MODE_CLOSING);
-			break;
-		case MODE_ESCAPE:
-			escape(scan, text.data[i++]);
-			break;
-		case MODE_COMMENT:
-			comment(scan, text.data[i++]);
-			break;
-		default:
-			i += !delimiter(scan, text.data[i]);
-			break;
-		}
+	while (text.size) {
+		/* Of what is known only the end is looked for. */
+		if (scan->stage == STAGE_KNOWN)
+			text = bytes_skip(text, sql_lex_bracket(&scan->lex, text, &token));
+		else
+			text = bytes_skip(text, sql_lex_next(&scan->lex, text, &token));
+		if (token.kind)
+			sql_scan_take(scan, &token, verbs, room);
 	}
 }
 
 void sql_scan_end(struct sql_scan *scan, uint8_t *verbs, size_t room)
 {
-	if (scan->mode == MODE_WORD)
-		word_end(scan);
-	scan->mode = MODE_PLAIN;
+	struct sql_token token;
+
+	for (sql_lex_end(&scan->lex, &token); token.kind; sql_lex_end(&scan->lex, &token))
+		sql_scan_take(scan, &token, verbs, room);
 	statement_end(scan, verbs, room);
 }
 

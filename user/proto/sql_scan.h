@@ -1,32 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Finds the statements in a text of SQL as PostgreSQL reads it (documentation: SQL Syntax, Lexical
- * Structure), in pieces of any size: quotes, dollar quotes and comments are followed, statements
- * end at semicolons outside of parentheses and of bodies BEGIN ATOMIC ... END. Of each the verb is
- * told, that of its main query where it begins WITH.
+ * Finds the statements in a text of SQL, in pieces of any size: they end at semicolons outside of
+ * parentheses and of bodies BEGIN ATOMIC ... END. Of each the verb is told, that of its main query
+ * where it begins WITH.
  */
 #ifndef ONLOOKER_SQL_SCAN_H
 #define ONLOOKER_SQL_SCAN_H
 
+#include "proto/sql_lex.h"
 #include "proto/sql_verb.h"
 
 struct sql_scan {
-	uint64_t dollar;    /* checksum of the delimiter that ends the dollar quote */
-	uint64_t candidate; /* ... of the one being read */
-	uint32_t count;	    /* statements ended so far */
-	uint16_t depth;	    /* parentheses */
-	uint16_t base;	    /* ... around the main query of WITH */
-	uint16_t nesting;   /* of comments */
-	uint16_t begins;    /* of BEGIN ATOMIC and CASE in a routine's body */
-	uint8_t mode;
-	uint8_t before; /* the character before, where two make a token */
-	uint8_t stage;	/* what is known of the statement at hand */
+	struct sql_lex lex;
+	uint32_t count;	 /* statements ended so far */
+	uint16_t depth;	 /* parentheses */
+	uint16_t base;	 /* ... around the main query of WITH */
+	uint16_t begins; /* of BEGIN ATOMIC and CASE in a routine's body */
+	uint8_t stage;	 /* what is known of the statement at hand */
 	uint8_t verb;
-	bool name_next;	     /* WITH: the next word names a query */
-	bool materialized;   /* CREATE: the word before was MATERIALIZED */
-	bool closed;	     /* WITH: the token before was a closing parenthesis */
-	uint8_t word_size;   /* may exceed SQL_WORD: too long to be of interest */
-	char word[SQL_WORD]; /* upper case */
+	bool name_next;	   /* WITH: the next word names a query */
+	bool materialized; /* CREATE: the word before was MATERIALIZED */
+	bool closed;	   /* WITH: the token before was a closing parenthesis */
 };
 
 /* Begins a text: `scan` may have any content. */
@@ -37,6 +31,10 @@ void sql_scan_begin(struct sql_scan *scan);
  * of the statement; those from `room` on are only counted.
  */
 void sql_scan_feed(struct sql_scan *scan, struct bytes text, uint8_t *verbs, size_t room);
+
+/* The same for a token of the text, taken from `scan->lex`. */
+void sql_scan_take(struct sql_scan *scan, const struct sql_token *token, uint8_t *verbs,
+		   size_t room);
 
 /* The text is over: as if a semicolon followed. */
 void sql_scan_end(struct sql_scan *scan, uint8_t *verbs, size_t room);
