@@ -42,6 +42,20 @@ static inline bool utf8_is_control(uint32_t code)
 	return code < 0x20 || (code >= 0x7f && code < 0xa0);
 }
 
+/* The text is valid and has no control characters. */
+static inline bool utf8_is_clean(struct bytes text)
+{
+	size_t size;
+
+	for (; text.size; text = bytes_skip(text, size)) {
+		uint32_t code = utf8_read(text, &size);
+
+		if (code == UTF8_INVALID || utf8_is_control(code))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Copies a text so that it is valid UTF-8 without control characters ('_' in their place), at most
  * size - 1 bytes, cut between characters.
