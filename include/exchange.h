@@ -49,6 +49,9 @@ struct exchange {
 	uint64_t both; /* the same number at both ends, server's first, where both are seen; else 0
 			*/
 	uint32_t hits, misses;
+	uint32_t query; /* what was asked for, as it may be shown (queries.h); 0: not known */
+	uint32_t error; /* the error's code, likewise */
+	const struct details *details; /* HTTP; valid during the call; NULL: not known */
 	struct bytes target; /* HTTP: path without query; valid during the call only; without data:
 				it could not be kept */
 };

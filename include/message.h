@@ -17,6 +17,8 @@
 
 #include "bytes.h"
 
+struct details;
+
 /* Who speaks: bytes from the client towards the server, and back. */
 enum lane {
 	LANE_REQUEST = 0,
@@ -27,6 +29,7 @@ enum message_role {
 	MESSAGE_REQUEST =
 		1,	  /* joins the queue (or, with COUNT|POP, is complete without an answer) */
 	MESSAGE_RESPONSE, /* acts on the queue */
+	MESSAGE_DETAILS,  /* where they are wanted: more of the newest request, if it still waits */
 };
 
 enum message_action {
@@ -54,10 +57,19 @@ struct message {
 	bool silent;	 /* request: occupies the queue but is not a statement; never "aborted" */
 	uint16_t operation; /* a name (names.h); in a response 0 means: as the request said */
 	uint16_t code;	    /* numeric status where the protocol has one (HTTP), else 0 */
-	uint64_t tag;	    /* request: the protocol's own note, given back in struct expect */
-	uint32_t hits;	    /* keys found and not found by a read command */
+	/*
+	 * Where details are wanted, a text (queries.h), else or unknown 0. Request: what is asked
+	 * for; a silent one's: the database of the session that it opens. A response that failed:
+	 * the code of the error.
+	 */
+	uint32_t query;
+	uint64_t tag;  /* request: the protocol's own note, given back in struct expect */
+	uint32_t hits; /* keys found and not found by a read command */
 	uint32_t misses;
-	struct bytes target; /* request: what is asked for (a path without its query, SQL text) */
+	union {
+		struct bytes target; /* request: what is asked for (a path without its query) */
+		const struct details *details; /* MESSAGE_DETAILS: valid until the next call */
+	};
 };
 
 /* What a parser may know of the queue when it reads the response lane. */

@@ -18,7 +18,9 @@
 
 #include <errno.h>
 
+#include "proto/wanted.h"
 #include "proto/http1_chunks.h"
+#include "proto/http1_details.h"
 #include "proto/http1_head.h"
 #include "proto/http1_method.h"
 
@@ -40,6 +42,7 @@ struct half {
 	struct http1_chunks chunks;
 	uint8_t phase;
 	uint16_t status; /* of the answer at hand */
+	uint32_t draft;	 /* what is to be shown of the request at hand; 0: nothing */
 	uint64_t tag;	 /* enum http1_kind of the request that it answers */
 	bool orphan;	 /* it answers no request that was seen */
 	bool junk;	 /* PHASE_DOUBT: inside a line that is no request-line */
@@ -81,8 +84,11 @@ static enum parse_status head_line(struct half *half, struct bytes in, size_t *u
 	if (!taken && in.size <= HTTP1_LINE)
 		return PARSE_NEED_MORE;
 	*ended = taken && !line.size;
-	if (!*ended)
+	if (!*ended) {
 		http1_field_line(&half->fields, taken ? line : in);
+		if (half->draft)
+			http1_details_line(half->draft, taken ? line : in, taken != 0);
+	}
 	*used = taken ? taken : in.size;
 	if (!taken)
 		half->phase = PHASE_LONG;
@@ -136,8 +142,24 @@ static enum parse_status request_first(struct http1 *http, struct half *half, st
 	http->open++;
 	out->role = MESSAGE_REQUEST;
 	out->operation = http1_method(method, &out->tag);
+	if (details_wanted())
+		half->draft = http1_details_begin(bytes_first(in, taken), target);
 	out->target = out->tag == HTTP1_CONNECT ? target : http1_path(target);
 	http->tunnel = out->tag == HTTP1_CONNECT;
+	return PARSE_MESSAGE;
+}
+
+/* The head is complete: what it tells, where that is wanted. */
+static enum parse_status request_details(struct half *half, enum parse_status status,
+					 struct message *out)
+{
+	const struct details *details = half->draft ? http1_details_end(half->draft) : NULL;
+
+	half->draft = 0;
+	if (!details)
+		return status;
+	out->role = MESSAGE_DETAILS;
+	out->details = details;
 	return PARSE_MESSAGE;
 }
 
@@ -205,7 +227,7 @@ static enum parse_status request_turn(struct http1 *http, struct bytes in, size_
 		return request_first(http, half, in, used, out);
 	case PHASE_HEAD:
 		status = head_line(half, in, used, &ended);
-		return ended ? request_body(half) : status;
+		return ended ? request_details(half, request_body(half), out) : status;
 	case PHASE_LONG:
 		return rest_of_line(half, in, used);
 	case PHASE_LENGTH:

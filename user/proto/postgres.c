@@ -14,6 +14,10 @@
  */
 #include "proto/postgres.h"
 
+#include "proto/wanted.h"
+#include "proto/postgres_text.h"
+#include "proto/queries.h"
+
 #define TLS_HANDSHAKE 0x16
 
 uint64_t pg_note_pack(const struct pg_note *note)
@@ -78,6 +82,12 @@ static struct pg_portal *portal_find(struct pg_state *state, struct bytes name, 
 	return portal;
 }
 
+/* The query of a statement or portal. */
+static uint32_t query_of(const struct pg_state *state, uint8_t kind, struct bytes name)
+{
+	return pg_text_named(state, kind, name.size ? prepared_key(kind, name) : 0);
+}
+
 /* ---- requests ---- */
 
 static enum parse_status request(const struct pg_state *state, struct message *out, uint8_t kind,
@@ -113,6 +123,26 @@ static enum parse_status query(struct pg_state *state, struct message *out)
 	return PARSE_MESSAGE;
 }
 
+/* Parse: what the statement is, and (out->query) what is shown of it, is known by its name. */
+static enum parse_status parsed(struct pg_state *state, struct message *out)
+{
+	if (state->name)
+		prepared_put(&state->statements, state->name, state->parsed);
+	else
+		state->unnamed = state->parsed;
+	if (details_wanted())
+		pg_text_name(state, 'S', state->name, out->query);
+	return request(state, out, PG_PARSE, state->parsed);
+}
+
+/* There is more to learn from the text. */
+static bool goes_on(const struct pg_state *state, bool is_query)
+{
+	if (is_query || !(sql_scan_settled(&state->scan) || state->scan.count))
+		return true;
+	return state->draft && pg_text_open(state);
+}
+
 /*
  * Reads on in the text of Query or Parse, up to its end or as far as is worth it: a Parse's verb
  * is known, or PG_TEXT bytes were read. The rest is stepped over by length.
@@ -133,25 +163,23 @@ static enum parse_status text(struct pg_state *state, struct bytes in, size_t of
 	end = piece.size ? memchr(piece.data, '\0', piece.size) : NULL;
 	if (end)
 		piece.size = end - piece.data;
-	sql_scan_feed(&state->scan, piece, verbs, room);
+	if (state->draft)
+		pg_text_feed(state, piece, verbs, room);
+	else
+		sql_scan_feed(&state->scan, piece, verbs, room);
 	state->scanned += piece.size;
-	if (!end && piece.size < left && state->scanned < PG_TEXT &&
-	    (is_query || !(sql_scan_settled(&state->scan) || state->scan.count))) {
+	if (!end && piece.size < left && state->scanned < PG_TEXT && goes_on(state, is_query)) {
 		state->left -= piece.size;
 		*used = offset + piece.size;
 		return PARSE_PART;
 	}
+	if (state->draft)
+		out->query = pg_text_end(state, !end && piece.size < left, verbs, room);
 	sql_scan_end(&state->scan, verbs, room);
 	state->left = 0;
 	state->text = 0;
 	*used = offset + left;
-	if (is_query)
-		return query(state, out);
-	if (state->name)
-		prepared_put(&state->statements, state->name, state->parsed);
-	else
-		state->unnamed = state->parsed;
-	return request(state, out, PG_PARSE, state->parsed);
+	return is_query ? query(state, out) : parsed(state, out);
 }
 
 static enum parse_status text_begin(struct pg_state *state, struct bytes in, size_t total,
@@ -177,6 +205,8 @@ static enum parse_status text_begin(struct pg_state *state, struct bytes in, siz
 	state->left = total - offset;
 	state->scanned = 0;
 	sql_scan_begin(&state->scan);
+	if (details_wanted())
+		pg_text_begin(state);
 	return text(state, in, offset, used, out);
 }
 
@@ -188,20 +218,27 @@ static enum parse_status bind(struct pg_state *state, struct bytes in, size_t to
 	const uint8_t *first = body.size ? memchr(body.data, '\0', body.size) : NULL;
 	struct bytes rest = bytes_skip(body, first ? (size_t)(first + 1 - body.data) : body.size);
 	const uint8_t *second = rest.size ? memchr(rest.data, '\0', rest.size) : NULL;
+	struct bytes statement = { 0 };
 	uint8_t verb = SQL_OTHER;
 
 	if (!second && in.size < total && in.size < PG_HOLD)
 		return PARSE_NEED_MORE;
 	if (!second && in.size >= total)
 		return PARSE_LOST;
-	if (second)
-		verb = statement_verb(state, name_cut(rest.data, second - rest.data));
+	if (second) {
+		statement = name_cut(rest.data, second - rest.data);
+		verb = statement_verb(state, statement);
+	}
 	if (first) {
 		struct bytes name = name_cut(body.data, first - body.data);
 		struct pg_portal *portal = portal_find(state, name, true);
 
 		portal->verb = verb;
 		portal->fresh = true;
+		if (details_wanted()) {
+			out->query = second ? query_of(state, 'S', statement) : QUERY_NONE;
+			pg_text_name(state, 'P', portal->key, out->query);
+		}
 	}
 	*used = total;
 	return request(state, out, PG_BIND, verb);
@@ -214,6 +251,8 @@ static enum parse_status execute(struct pg_state *state, struct bytes name, stru
 
 	if (portal)
 		portal->fresh = false;
+	if (details_wanted())
+		out->query = query_of(state, 'P', name);
 	return request(state, out, first ? PG_EXECUTE : PG_CONTINUE,
 		       portal ? portal->verb : SQL_OTHER);
 }
@@ -224,6 +263,8 @@ static enum parse_status describe(struct pg_state *state, struct bytes name, boo
 	struct pg_portal *found = portal ? portal_find(state, name, false) : NULL;
 	uint8_t verb = found ? found->verb : SQL_OTHER;
 
+	if (details_wanted())
+		out->query = query_of(state, portal ? 'P' : 'S', name);
 	return request(state, out, PG_DESCRIBE, portal ? verb : statement_verb(state, name));
 }
 
@@ -305,6 +346,8 @@ static enum parse_status startup(struct pg_state *state, struct bytes in, size_t
 	}
 	if (code >> 16 != PG_PROTOCOL_3)
 		return PARSE_LOST;
+	if (details_wanted() && in.size >= size)
+		out->query = pg_text_database(bytes_first(bytes_skip(in, 8), size - 8));
 	state->started = true;
 	return request(state, out, PG_STARTUP, SQL_OTHER);
 }

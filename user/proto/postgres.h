@@ -84,6 +84,10 @@ struct pg_state {
 	uint8_t parsed;	 /* verb of the newest Parse */
 	uint8_t unnamed; /* verb of the unnamed statement */
 	uint8_t next_portal;
+	bool conforming;	   /* standard_conforming_strings, where details are wanted */
+	uint32_t draft;		   /* what is to be shown of the text being read; 0: nothing */
+	uint32_t session;	   /* for names of queries; 0: none was given yet */
+	uint32_t unnamed_query[2]; /* of the unnamed statement, of the unnamed portal */
 	struct pg_portal portals[1 + PG_PORTALS]; /* the first: the unnamed one */
 	struct prepared statements;
 	uint8_t verbs[PG_SCRIPT]; /* of the newest Query's text */
@@ -91,6 +95,7 @@ struct pg_state {
 	/* response lane */
 	uint8_t pending;    /* type of the answer whose last bytes were skipped to, else 0 */
 	uint16_t operation; /* its tag's name */
+	uint32_t error;	    /* its SQLSTATE (queries.h), where details are wanted */
 	uint8_t status;	    /* its transaction status */
 	uint8_t in_step;    /* groups answered since the last answer to what was not seen */
 	bool skipping;	    /* an error: what was sent before the next Sync is not executed */

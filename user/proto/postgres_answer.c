@@ -11,6 +11,8 @@
  */
 #include "proto/postgres.h"
 
+#include "proto/wanted.h"
+#include "proto/postgres_text.h"
 #include "util/names.h"
 
 /* Rows, COPY's data, and what may come at any time or says nothing of a statement. */
@@ -98,6 +100,7 @@ static enum parse_status act_error(struct pg_state *state, const struct pg_note 
 {
 	copy_end(state);
 	out->failed = true;
+	out->query = state->error;
 	switch (note->kind) {
 	case PG_QUERY:
 		if (state->failed || (note->once && expect->counted))
@@ -272,7 +275,7 @@ static enum parse_status negotiate(struct bytes in, size_t *used, struct message
 	return in.data[0] == 'S' || in.data[0] == 'G' ? PARSE_SWITCH : PARSE_LOST;
 }
 
-static enum parse_status talk(struct bytes in, size_t *used)
+static enum parse_status talk(struct pg_state *state, struct bytes in, size_t *used)
 {
 	*used = 0;
 	while (*used + PG_HEADER <= in.size) {
@@ -280,6 +283,12 @@ static enum parse_status talk(struct bytes in, size_t *used)
 
 		if (!is_idle_talk(in.data[*used]) || size < 4 || size > PG_LONGEST)
 			break;
+		if (in.data[*used] == 'S' && details_wanted()) {
+			struct bytes body = bytes_skip(in, *used + PG_HEADER);
+
+			pg_text_parameter(state, bytes_first(body, size - 4),
+					  body.size >= size - 4);
+		}
 		*used += 1 + (size_t)size;
 	}
 	return *used ? PARSE_SKIP : PARSE_LOST;
@@ -298,6 +307,8 @@ static bool note_answer(struct pg_state *state, struct bytes in, uint32_t size)
 		if (body.size < size - 4 && body.size < SQL_WORD + 1)
 			return false;
 		state->operation = sql_tag_name(body);
+	} else if (in.data[0] == 'E' && details_wanted()) {
+		state->error = pg_text_error(body); /* what is at hand will do */
 	}
 	return true;
 }
@@ -326,7 +337,7 @@ enum parse_status pg_parse_response(struct pg_state *state, struct bytes in,
 		return is_idle_talk(type) || memchr("123nsIZTCEGW", type, 12) ? PARSE_NEED_MORE :
 										PARSE_LOST;
 	if (is_idle_talk(type))
-		return talk(in, used);
+		return talk(state, in, used);
 	size = pg_get32(in.data + 1);
 	if (!acts(type, size) || size > PG_LONGEST)
 		return PARSE_LOST;

@@ -6,9 +6,11 @@
  *	redis_request.c   commands, inline or not      redis_response.c  answers and what is none
  *	redis_inline.c    an inline command's words    resp.c            a value, item by item
  *	redis_commands.c  names                        redis_pubsub.c    messages, confirmations
+ *	redis_shape.c     what may be shown of a key   redis_shown.c     ... of a command, an error
  *	redis_detect.c    is it Redis?
  */
 #include "proto/redis_state.h"
+#include "proto/wanted.h"
 
 static void init(void *state, bool midway)
 {
@@ -26,8 +28,14 @@ static enum parse_status parse(void *state, enum lane lane, struct bytes in,
 	struct redis *redis = state;
 	enum parse_status status;
 
-	if (lane == LANE_RESPONSE)
+	if (lane == LANE_RESPONSE && !details_wanted())
 		return redis_response_parse(redis, in, expect, used, out);
+	if (lane == LANE_RESPONSE) {
+		status = redis_response_parse(redis, in, expect, used, out);
+		if (out->failed)
+			out->query = redis_shown_error(in);
+		return status;
+	}
 	status = redis_request_parse(&redis->request, in, used, out);
 	/* Once the replication stream has begun nothing is answered any more. */
 	if (redis->response.silent && status == PARSE_MESSAGE && !out->action)

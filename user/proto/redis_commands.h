@@ -38,6 +38,7 @@ struct redis_command {
 	uint16_t name;	/* names.h */
 	uint8_t kind;	/* enum redis_kind */
 	uint8_t reader; /* enum redis_reader */
+	bool keyed;	/* its first argument is a key, and never anything else */
 };
 
 /*

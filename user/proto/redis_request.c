@@ -11,6 +11,8 @@
 
 #include <strings.h>
 
+#include "proto/wanted.h"
+
 #define WORDS_MAX INT32_MAX
 #define BULK_MAX (1LL << 32)
 
@@ -95,6 +97,8 @@ static enum parse_status report(struct redis_request *request, struct message *o
 	request->words = 0;
 	out->role = MESSAGE_REQUEST;
 	out->operation = command->name;
+	out->query = request->query;
+	request->query = 0;
 	if (silent)
 		out->action = MESSAGE_COUNT | MESSAGE_POP;
 	else
@@ -123,6 +127,8 @@ static enum parse_status parse_inline(struct redis_request *request, struct byte
 	if (line.size && line.data[line.size - 1] == '\r')
 		line.size--;
 	while ((found = redis_inline_word(&line, word, sizeof(word), &size)) > 0) {
+		if (request->words == 1 && details_wanted())
+			redis_show(request, (struct bytes){ word, size }, size <= sizeof(word));
 		if (size > sizeof(word))
 			size = sizeof(word);
 		/* Not even a mistyped command: these are not a client's words. */
@@ -168,6 +174,8 @@ static int parse_word(struct redis_request *request, struct bytes in, size_t *us
 		take_word(request, position,
 			  wanted ? (struct bytes){ in.data + header, length } :
 				   (struct bytes){ 0 });
+	if (position == 1 && details_wanted())
+		redis_show(request, bytes_first(bytes_skip(in, header), length), size <= in.size);
 	request->left--;
 	*used = size;
 	return 1;

@@ -33,6 +33,7 @@ struct redis_request {
 	int64_t words;	     /* the command's name and arguments; 0: between two commands */
 	int64_t left;	     /* of them, still to come */
 	uint8_t argument[2]; /* enum redis_word: the first two */
+	uint32_t query;	     /* what is shown of it, where that is wanted (wanted.h) */
 	bool broken;	     /* what followed was no command */
 	bool off;	     /* CLIENT REPLY OFF */
 	bool skip;	     /* CLIENT REPLY SKIP: the next command's answer is not sent */
@@ -111,6 +112,15 @@ int redis_inline_word(struct bytes *line, uint8_t *word, size_t room, size_t *si
 
 /* How surely `head` begins with a command, see struct protocol. */
 int redis_detect(struct bytes head, enum lane lane, bool midway);
+
+/*
+ * Where it is wanted (wanted.h): notes what is shown of the command at hand, whose first argument
+ * this is, as far as it is here (not `whole`: nothing is told of it).
+ */
+void redis_show(struct redis_request *request, struct bytes argument, bool whole);
+
+/* The first word of the error that an answer is, or that is its first element (queries.h). */
+uint32_t redis_shown_error(struct bytes answer);
 
 /*
  * What the array or push at the begin of `in` tells: REDIS_MESSAGE, a kind of (un)subscription

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/queries.h"
+
+#include <errno.h>
+
+#include "util/memory.h"
+
+#define BUCKETS (2 * QUERIES_LIMIT)
+#define TEXT_LIMIT UINT16_MAX
+#define WAYS 8 /* names that share a place; the one given longest ago makes room */
+#define GENERATIONS (UINT32_MAX / QUERIES_LIMIT)
+
+struct entry {
+	uint64_t hash;
+	uint8_t *bytes; /* text, then summary; NULL: free */
+	uint32_t generation;
+	uint16_t text_size, summary_size;
+	uint16_t next; /* of the same bucket: index + 1, 0: none */
+	bool used;     /* since the hand came by */
+};
+
+/* A session's name and the query it has: packed side by side, newest first. */
+struct name {
+	uint32_t session, name, query;
+};
+
+static struct store {
+	struct entry entry[QUERIES_LIMIT];
+	uint16_t bucket[BUCKETS]; /* index + 1, 0: none */
+	struct name name[QUERIES_NAMES / WAYS][WAYS];
+	size_t memory;	/* bytes of texts */
+	uint32_t known; /* entries ever used: those beyond are free */
+	uint32_t hand;
+	struct queries_counts counts;
+} *store;
+
+static uint32_t sessions;
+
+int queries_begin(void)
+{
+	if (!store)
+		store = memory_take_zeroed(MEMORY_FIXED, sizeof(*store));
+	return store ? 0 : -ENOMEM;
+}
+
+static size_t entry_size(const struct entry *entry)
+{
+	return (size_t)entry->text_size + entry->summary_size;
+}
+
+/* ---- texts ---- */
+
+static uint64_t mix(uint64_t sum, uint64_t word)
+{
+	sum = (sum ^ word) * 0x9e3779b97f4a7c15ULL;
+	return sum ^ sum >> 29;
+}
+
+static uint64_t hash_of(struct bytes text)
+{
+	uint64_t sum = text.size;
+	uint64_t word;
+
+	for (; text.size >= sizeof(word); text = bytes_skip(text, sizeof(word))) {
+		memcpy(&word, text.data, sizeof(word));
+		sum = mix(sum, word);
+	}
+	word = 0;
+	memcpy(&word, text.data, text.size);
+	return mix(sum, word);
+}
+
+static struct query entry_query(const struct entry *entry)
+{
+	return (struct query){ .text = { entry->bytes, entry->text_size },
+			       .summary = { entry->bytes + entry->text_size,
+					    entry->summary_size } };
+}
+
+static uint32_t number_of(const struct entry *entry)
+{
+	return (entry->generation + 1) * QUERIES_LIMIT + (uint32_t)(entry - store->entry);
+}
+
+static struct entry *find(uint64_t hash, struct bytes text)
+{
+	uint16_t next = store->bucket[hash % BUCKETS];
+
+	for (; next; next = store->entry[next - 1].next) {
+		struct entry *entry = &store->entry[next - 1];
+
+		if (entry->hash == hash && bytes_equal(entry_query(entry).text, text))
+			return entry;
+	}
+	return NULL;
+}
+
+/* Frees an entry; its number is never given to another one (for a very long time). */
+static void entry_drop(struct entry *entry)
+{
+	uint16_t *link = &store->bucket[entry->hash % BUCKETS];
+
+	while (&store->entry[*link - 1] != entry)
+		link = &store->entry[*link - 1].next;
+	*link = entry->next;
+	memory_give(MEMORY_TABLES, entry->bytes, entry_size(entry));
+	store->memory -= entry_size(entry);
+	entry->bytes = NULL;
+	entry->generation = (entry->generation + 1) % (GENERATIONS - 1);
+}
+
+/* The entry that the hand finds unused; twice around it has found one, if there is any. */
+static struct entry *evict(void)
+{
+	for (unsigned int i = 0; i < 2 * QUERIES_LIMIT; i++) {
+		struct entry *entry = &store->entry[store->hand++ % QUERIES_LIMIT];
+
+		if (!entry->bytes)
+			continue;
+		if (!entry->used) {
+			entry_drop(entry);
+			store->counts.forgotten++;
+			return entry;
+		}
+		entry->used = false;
+	}
+	return NULL;
+}
+
+static struct entry *entry_free(void)
+{
+	if (store->known < QUERIES_LIMIT)
+		return &store->entry[store->known++];
+	for (unsigned int i = 0; i < QUERIES_LIMIT; i++) {
+		struct entry *entry = &store->entry[(store->hand + i - 1) % QUERIES_LIMIT];
+
+		if (!entry->bytes)
+			return entry;
+	}
+	return evict();
+}
+
+/* A free entry with room for so many bytes. */
+static struct entry *entry_new(size_t size)
+{
+	struct entry *entry;
+
+	while (store->memory + size > QUERIES_MEMORY) {
+		if (!evict())
+			return NULL;
+	}
+	entry = entry_free();
+	if (entry)
+		entry->bytes = memory_take(MEMORY_TABLES, size);
+	return entry && entry->bytes ? entry : NULL;
+}
+
+uint32_t queries_put(const struct query *query)
+{
+	struct bytes text = bytes_first(query->text, TEXT_LIMIT);
+	struct bytes summary = bytes_first(query->summary, TEXT_LIMIT);
+	struct entry *entry;
+	uint64_t hash;
+
+	if (!store || !text.size)
+		return QUERY_NONE;
+	hash = hash_of(text);
+	entry = find(hash, text);
+	if (!entry) {
+		entry = entry_new(text.size + summary.size);
+		if (!entry) {
+			store->counts.refused++;
+			return QUERY_NONE;
+		}
+		memcpy(entry->bytes, text.data, text.size);
+		if (summary.size)
+			memcpy(entry->bytes + text.size, summary.data, summary.size);
+		entry->text_size = text.size;
+		entry->summary_size = summary.size;
+		store->memory += entry_size(entry);
+		entry->hash = hash;
+		entry->next = store->bucket[hash % BUCKETS];
+		store->bucket[hash % BUCKETS] = entry - store->entry + 1;
+		entry->used = false; /* until it is asked for again */
+	} else {
+		entry->used = true;
+	}
+	return number_of(entry);
+}
+
+bool queries_get(uint32_t number, struct query *ret)
+{
+	struct entry *entry = store ? &store->entry[number % QUERIES_LIMIT] : NULL;
+
+	if (!entry || !entry->bytes || number_of(entry) != number)
+		return false;
+	entry->used = true;
+	*ret = entry_query(entry);
+	return true;
+}
+
+/* ---- names ---- */
+
+uint32_t queries_session(void)
+{
+	sessions += sessions == UINT32_MAX ? 2 : 1;
+	return sessions;
+}
+
+static struct name *place(uint32_t session, uint32_t name)
+{
+	uint64_t hash = mix(session, (uint64_t)name << 32);
+
+	return store->name[(hash >> 32) % (QUERIES_NAMES / WAYS)];
+}
+
+void queries_name(uint32_t session, uint32_t name, uint32_t query)
+{
+	struct name *names;
+	unsigned int i = 0;
+
+	if (!store || !session)
+		return;
+	names = place(session, name);
+	while (i < WAYS - 1 && (names[i].session != session || names[i].name != name) &&
+	       names[i].session)
+		i++;
+	if (names[i].session && (names[i].session != session || names[i].name != name))
+		store->counts.renamed += names[i].query != QUERY_NONE;
+	memmove(names + 1, names, i * sizeof(*names));
+	names[0] = (struct name){ session, name, query };
+}
+
+uint32_t queries_named(uint32_t session, uint32_t name)
+{
+	const struct name *names;
+
+	if (!store || !session)
+		return QUERY_NONE;
+	names = place(session, name);
+	for (unsigned int i = 0; i < WAYS && names[i].session; i++) {
+		if (names[i].session == session && names[i].name == name)
+			return names[i].query;
+	}
+	return QUERY_NONE;
+}
+
+struct queries_counts queries_counts(void)
+{
+	return store ? store->counts : (struct queries_counts){ 0 };
+}
+
+void queries_end(void)
+{
+	if (!store)
+		return;
+	for (unsigned int i = 0; i < store->known; i++) {
+		if (store->entry[i].bytes)
+			memory_give(MEMORY_TABLES, store->entry[i].bytes,
+				    entry_size(&store->entry[i]));
+	}
+	memory_give(MEMORY_FIXED, store, sizeof(*store));
+	store = NULL;
+}
