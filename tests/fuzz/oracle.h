@@ -13,6 +13,8 @@
  * follows a loss begins again at a chunk's begin. What follows a wait depends on how much of the
  * other lane is taken before the answer is looked at again, and on time.
  *
+ * So it is where details are wanted.
+ *
  * Then a record is missing: what was reported before must be the same. Of what follows nothing is
  * claimed but that it is sound: in the bytes of a body, or of a lane whose begin is missing, there
  * may be what looks like requests and answers that the whole run never had.
@@ -27,6 +29,7 @@
 #include <errno.h>
 
 #include "event.h"
+#include "proto/wanted.h"
 #include "witness.h"
 
 #define ORACLE_HEAD 3
@@ -250,6 +253,23 @@ static void oracle_compare(const struct witness_log *a, const struct witness_log
 		oracle_fail(a, b);
 }
 
+/* Where details are wanted the exchanges are the same. */
+static void oracle_details(const uint8_t *data, size_t size, const struct witness_log *whole,
+			   struct witness_log *other)
+{
+	static bool begun;
+
+	if (!begun)
+		REQUIRE(!details_begin());
+	begun = true;
+	details_store.wanted = true;
+	for (int split = ORACLE_WHOLE; split < ORACLE_SPLITS; split++) {
+		oracle_play(data, size, split, other, ORACLE_NEVER);
+		oracle_compare(whole, other);
+	}
+	details_store.wanted = false;
+}
+
 /* Holds one script against all of the above; aborts where something does not hold. */
 static int fuzz_protocol(const struct protocol *protocol, const uint8_t *data, size_t size)
 {
@@ -273,6 +293,7 @@ static int fuzz_protocol(const struct protocol *protocol, const uint8_t *data, s
 		oracle_play(data, size, split, &other, ORACLE_NEVER);
 		oracle_compare(&whole, &other);
 	}
+	oracle_details(data, size, &whole, &other);
 	if (records > 1) {
 		uint32_t gap = data[2] % records;
 		uint32_t expected = oracle_play(data, size, ORACLE_WHOLE, &whole, gap);
