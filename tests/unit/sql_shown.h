@@ -21,7 +21,8 @@ static inline void show_token(struct sql_text *text, struct sql_summary *summary
 	if (token->kind == TOKEN_WORD)
 		keyword = sql_keyword_of(token->text);
 	sql_text_take(text, lex, token, keyword);
-	sql_summary_take(summary, token, keyword);
+	if (!lex->doubtful)
+		sql_summary_take(summary, token, keyword);
 }
 
 /* `room` is below SHOWN_SIZE; conforming: standard_conforming_strings is known to be on. */

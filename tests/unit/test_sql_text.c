@@ -85,6 +85,11 @@ static const struct {
 	  "ALTER TABLE t ALTER c SET DEFAULT ?, RENAME TO ?; UPDATE t SET a = b, c = ?" },
 	{ "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
 	  "SET TRANSACTION ISOLATION LEVEL READ COMMITTED" },
+	{ "CREATE USER bob PASSWORD secret; ALTER ROLE bob password \"secret\"; "
+	  "ALTER ROLE b PASSWORD NULL",
+	  "CREATE USER bob PASSWORD ?; ALTER ROLE bob password ?; ALTER ROLE b PASSWORD NULL" },
+	{ "CREATE TABLE t (password text); select password from t",
+	  "CREATE TABLE t (password text); select password from t" },
 	{ "DO $$ begin perform 'secret'; end $$; DO LANGUAGE plpgsql 'x'",
 	  "DO ?; DO LANGUAGE plpgsql ?" },
 	{ "CREATE FUNCTION f(a int DEFAULT 5) RETURNS int LANGUAGE sql SET search_path = a, "
@@ -319,6 +324,8 @@ static const struct {
 	  "GRANT ALTER SET" },
 	{ "explain analyze select * from t; declare c cursor for select * from t",
 	  "EXPLAIN SELECT t DECLARE SELECT t" },
+	{ "select 'a\\' from secret, 'b' from t", "SELECT" },
+	{ "select {a} from t", "SELECT" },
 	{ "savepoint secret; 'x' secret; frobnicate secret; listen secret",
 	  "SAVEPOINT OTHER LISTEN" },
 	{ "select * from a. 'x', b.; select * from \"" N63 "\", \xff, t", "SELECT SELECT t" },

@@ -40,7 +40,8 @@ static void take(struct pg_state *state, struct pg_draft *draft, const struct sq
 			state->conforming = state->scan.lex.conforming = false;
 	}
 	sql_text_take(&draft->text, &state->scan.lex, token, keyword);
-	sql_summary_take(&draft->summary, token, keyword);
+	if (!state->scan.lex.doubtful)
+		sql_summary_take(&draft->summary, token, keyword);
 }
 
 void pg_text_feed(struct pg_state *state, struct bytes piece, uint8_t *verbs, size_t room)
@@ -48,7 +49,7 @@ void pg_text_feed(struct pg_state *state, struct bytes piece, uint8_t *verbs, si
 	struct pg_draft *draft = drafts_find(&details_store.statements, state->draft);
 	struct sql_token token;
 
-	if (!draft || draft->text.over) {
+	if (!draft) {
 		sql_scan_feed(&state->scan, piece, verbs, room);
 		return;
 	}

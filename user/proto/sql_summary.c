@@ -297,6 +297,8 @@ void sql_summary_begin(struct sql_summary *summary, uint8_t *out, size_t room)
 void sql_summary_take(struct sql_summary *summary, const struct sql_token *token,
 		      enum sql_keyword keyword)
 {
+	if (token->torn || token->kind == TOKEN_STRAY)
+		summary->over = true;
 	if (summary->over)
 		return;
 	if (token->kind == TOKEN_WORD) {

@@ -32,7 +32,10 @@ struct sql_summary {
 /* Begins a summary in `out` of `room` bytes; `summary` may have any content. */
 void sql_summary_begin(struct sql_summary *summary, uint8_t *out, size_t room);
 
-/* Adds a token, `keyword` being that of a word. */
+/*
+ * Adds a token, `keyword` being that of a word. Not to be called once the lexer is doubtful; what
+ * is no SQL ends the summary.
+ */
 void sql_summary_take(struct sql_summary *summary, const struct sql_token *token,
 		      enum sql_keyword keyword);
 

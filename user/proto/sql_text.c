@@ -229,6 +229,13 @@ static bool is_set(struct sql_text *text)
 	return text->setting == SETTING_VALUE;
 }
 
+/* ALTER ROLE ... PASSWORD: without quotes it is an error, but a password all the same. */
+static bool is_password(const struct sql_text *text, enum sql_keyword keyword)
+{
+	return text->word == KEYWORD_PASSWORD && !text->depth && keyword != KEYWORD_NULL &&
+	       (text->first == KEYWORD_CREATE || text->first == KEYWORD_ALTER);
+}
+
 /* What is a value by its word: the rest are names and key words. */
 static bool is_value(struct sql_text *text, enum sql_keyword keyword)
 {
@@ -256,7 +263,7 @@ static void word(struct sql_text *text, const struct sql_token *token, enum sql_
 		cut(text);
 		return;
 	}
-	if (is_set(text) || is_value(text, keyword)) {
+	if (is_set(text) || is_password(text, keyword) || is_value(text, keyword)) {
 		put_literal(text);
 		return;
 	}
@@ -333,7 +340,7 @@ void sql_text_take(struct sql_text *text, const struct sql_lex *lex, const struc
 	case TOKEN_IDENTIFIER:
 		if (token->torn)
 			cut(text);
-		else if (is_set(text))
+		else if (is_set(text) || is_password(text, KEYWORD_OTHER))
 			put_literal(text);
 		else
 			put_name(text, token->text, LAST_VALUE, token->spaced);
