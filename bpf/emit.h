@@ -48,6 +48,8 @@ static __always_inline void head_fill(struct event_head *head, u8 kind, u32 slot
 	head->flags = 0;
 }
 
+static __always_inline u64 task_now(u64 id); /* task.h */
+
 /* Tells of the call that read last, along with a record that is being written. */
 static __always_inline void read_tell(struct event_data *event, struct read_note *note)
 {
@@ -102,7 +104,8 @@ __attribute__((noinline)) int emit_data(u64 buffer, u64 moved_want, u64 slot_gen
 	bool sent = meta & META_DIRECTION && instant;
 	struct read_note *note = bpf_map_lookup_elem(&read_notes, &slot);
 	long error = 0;
-	u64 task = bpf_get_current_pid_tgid();
+	u64 id = bpf_get_current_pid_tgid();
+	u64 task = task_now(id);
 	u32 size;
 
 	asm volatile("" : "+r"(want));
@@ -142,11 +145,11 @@ __attribute__((noinline)) int emit_data(u64 buffer, u64 moved_want, u64 slot_gen
 	} else {
 		RESERVE_DATA(CAPTURE_MOST);
 	}
-	head_fill(&event->head, EVENT_DATA, slot, LOW(slot_generation), task >> 32,
+	head_fill(&event->head, EVENT_DATA, slot, LOW(slot_generation), id >> 32,
 		  sent			    ? instant :
 		  meta & META_NOTED && note ? note->time :
 					      bpf_ktime_get_ns());
-	event->head.task = meta & META_NOTED ? 0 : LOW(task);
+	event->head.task = meta & META_NOTED ? 0 : task;
 	event->read_position = event->read_ago = event->read_waited = 0;
 	event->head.direction = meta & META_DIRECTION;
 	event->instant = instant;

@@ -125,7 +125,68 @@ struct {
 	__type(value, struct handled);
 } handled SEC(".maps");
 
+/* How logical tasks are told; event.h. With what follows of size 1 where they are not wanted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} task_places SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct task_way);
+} task_ways SEC(".maps");
+
+/* An object of a process that is followed. */
+struct task_key {
+	u64 object;
+	u32 tgid;
+	u32 pad;
+};
+
+/* A logical task with a begin: what EVENT_TASK tells. */
+struct task_node {
+	u64 task;
+	u64 ancestors[EVENT_ANCESTORS];
+	u32 told; /* jiffies, 0 never: when user space was last told */
+	u32 pad;
+};
+
+/* By context: the task that runs in it. Another context may be made at its address. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct task_key);
+	__type(value, struct task_node);
+} contexts SEC(".maps");
+
+/* By item in a queue between threads: the task that put it there. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct task_key);
+	__type(value, struct task_node);
+} queued SEC(".maps");
+
+/* By thread: what it works on since it took an item from a queue. */
+struct errand {
+	u64 context;	       /* that was current then; 0 none */
+	u64 type;	       /* of the items that are errands: the first one's */
+	struct task_node node; /* task 0: nobody's */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, u64);
+	__type(value, struct errand);
+} errands SEC(".maps");
+
 const volatile bool socket_storage = true;
+const volatile bool tasks_told = false;	 /* logical tasks are wanted */
 const volatile bool preemptible = false; /* hold.h is needed, and its kfuncs are there */
 const volatile __u32 own_tgid = 0;
 const volatile __u32 wake_shift = 18;	 /* one wake-up every 2^18 bytes */

@@ -11,6 +11,7 @@
  *	            process.h                    |            who owns it, and is it watched
  *	                \______ emit.h __________/            records into the ring buffer
  *
+ *	task.h: the logical task that makes a call; task_hooks.h: where tasks come from
  *	open_sockets.h: an iterator over what was open at the start
  */
 #include "vmlinux.h"
@@ -25,11 +26,13 @@
 #include "hold.h"
 #include "emit.h"
 #include "process.h"
+#include "task.h"
 #include "connection.h"
 #include "caller.h"
 #include "socket_io.h"
 #include "call_hooks.h"
 #include "socket_state.h"
 #include "open_sockets.h"
+#include "task_hooks.h"
 
 char _license[] SEC("license") = "GPL";

@@ -28,6 +28,7 @@ enum event_kind {
 	EVENT_CLOSE, /* the connection is over: struct event_close */
 	EVENT_FAIL,  /* an outgoing connection was refused or timed out: struct event_open, no slot
 		      */
+	EVENT_TASK,  /* from whom a logical task descends: struct event_task, no slot */
 };
 
 enum event_direction {
@@ -60,7 +61,7 @@ enum event_flag {
 
 struct event_head {
 	__u64 time; /* CLOCK_MONOTONIC ns, when the call completed */
-	__u64 task; /* logical task that made the call: the thread id (0 where none did) */
+	__u64 task; /* logical task that made the call: TASK_*; 0 where none did */
 	__u32 slot; /* EVENT_NO_SLOT where the record belongs to no connection */
 	__u32 generation;
 	__u32 tgid;	/* process that made the call, as the initial pid namespace numbers it */
@@ -153,6 +154,68 @@ struct event_process {
 };
 
 /*
+ * A logical task, named within its process: what its upper two bits say and a value below them.
+ * Where a program runs many tasks on few threads (task_way), the thread's own number says nothing.
+ */
+#define TASK_BITS 62
+#define TASK_KIND(task) ((task) >> TASK_BITS)
+#define TASK_VALUE(task) ((task) & ((1ULL << TASK_BITS) - 1))
+
+enum task_kind {
+	TASK_THREAD = 0, /* the thread id */
+	TASK_OBJECT = 1, /* an address in the process: a goroutine, a context of unknown descent.
+			    Another one may have it later */
+	TASK_BORN = 2,	 /* when it began, CLOCK_MONOTONIC ns: nobody has the same again */
+};
+
+#define EVENT_ANCESTORS 16
+
+/*
+ * From whom a TASK_BORN descends. Comes before the first record of its task, and again now and then
+ * for as long as it makes calls: whoever missed it learns it later.
+ */
+struct event_task {
+	struct event_head head;		  /* task: the descendant */
+	__u64 ancestors[EVENT_ANCESTORS]; /* its parent first; behind the last one 0 */
+};
+
+/*
+ * How to tell the logical task of a process's calls. Written by user space, at a place in the array
+ * `task_ways`; the array `task_places` says where.
+ */
+enum task_way_kind {
+	TASK_WAY_CPYTHON = 1, /* the current context, PEP 567 */
+	TASK_WAY_GO,	      /* the goroutine */
+};
+
+struct task_way {
+	__u64 process; /* start stamp: the way is this program's only */
+	__u64 type;    /* CPython: address of the type of contexts */
+	__s32 slot[2]; /* from the thread pointer to the slots that hold the thread's state (Go: the
+			  goroutine) or NULL, the first that does counts; slot[1] 0: there is none
+			*/
+	__u32 context; /* CPython: offset of the current context in the thread's state */
+	__u32 inside;  /* CPython: offset in a context of struct task_inside; 0 unknown */
+	__u8 kind;     /* enum task_way_kind */
+	__u8 queue;    /* CPython: items are followed through SimpleQueue */
+	__u8 own;      /* CPython: the outermost context of a thread is its own and nobody's task */
+	__u8 broken;   /* set by the kernel side: it does not lead to what it should */
+	__u32 tgid;
+	__u32 next; /* as in task_places: another process with the same index there */
+	__u32 pad;
+};
+
+/* The end of a context as CPython 3.7 and later have it. */
+struct task_inside {
+	__u64 previous; /* the context it was entered from */
+	__u64 other[2];
+	__u32 entered; /* a flag: code runs in it */
+	__u32 pad;
+};
+
+#define TASK_PLACES 65536 /* by thread group modulo: 0 none, else one more than the way's place */
+
+/*
  * A verdict: what user space wants of one connection. One per slot, in the mmap-able array `slots`;
  * the kernel side resets it when it hands out the slot.
  */
@@ -237,6 +300,8 @@ _Static_assert(sizeof(struct event_open) == 32 + 48 + 8 + 4 + 6 + 2 + 4 + 32 + E
 _Static_assert(sizeof(struct event_close) == 48, "event_close");
 _Static_assert(sizeof(struct event_process) == 32 + 24 + EVENT_EXEC_SIZE + EVENT_ARGS_SIZE,
 	       "event_process");
+_Static_assert(sizeof(struct event_task) == 32 + 8 * EVENT_ANCESTORS, "event_task");
+_Static_assert(sizeof(struct task_way) == 48, "task_way");
 _Static_assert(sizeof(struct slot) == 32, "slot: two in a cache line");
 #endif
 

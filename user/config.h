@@ -54,6 +54,7 @@ struct config_limits {
 	uint64_t peer_limit;	 /* peers per service */
 	uint64_t series;
 	uint64_t open_requests; /* waiting for their answer, per connection */
+	uint64_t followed;	/* processes whose logical tasks are told; 0: none are */
 };
 
 /* One entry of watch.include or watch.exclude; all that is given must hold, something is. */

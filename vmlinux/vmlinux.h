@@ -109,6 +109,12 @@ struct mm_struct {
 	unsigned long saved_auxv[52];
 };
 
+#if defined(__TARGET_ARCH_x86)
+struct thread_struct {
+	unsigned long fsbase;
+};
+#endif
+
 struct task_struct {
 	void *stack;
 	unsigned int flags;
@@ -117,6 +123,9 @@ struct task_struct {
 	u64 start_boottime;
 	u64 self_exec_id;
 	struct mm_struct *mm;
+#if defined(__TARGET_ARCH_x86)
+	struct thread_struct thread;
+#endif
 };
 
 struct in6_addr {

@@ -13,8 +13,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "capture/losses.h"
 #include "capture/preempt.h"
 #include "capture/ring.h"
+#include "capture/task_setup.h"
 #include "log.h"
 #include "onlooker.skel.h"
 #include "privileges.h"
@@ -138,6 +140,8 @@ static void configure(struct onlooker_bpf *skeleton, const struct btf *btf,
 	bpf_map__set_max_entries(skeleton->maps.slots, limits->connections);
 	bpf_map__set_max_entries(skeleton->maps.free_slots, limits->connections);
 	bpf_map__set_max_entries(skeleton->maps.read_notes, limits->connections);
+	if (limits->followed)
+		task_setup(skeleton, limits->followed);
 	if (!storage) /* sockets that are not watched have a state, too */
 		bpf_map__set_max_entries(skeleton->maps.by_address, 2 * limits->connections);
 }
@@ -398,6 +402,11 @@ bool capture_judged(const struct capture *capture, const struct process_key *key
 	return bpf_map_lookup_elem(bpf_map__fd(capture->skeleton->maps.processes), key, ret) == 0;
 }
 
+void capture_follow(const struct capture *capture, struct follow_kernel *ret)
+{
+	task_kernel(capture->skeleton, ret);
+}
+
 struct slot *capture_slots(const struct capture *capture)
 {
 	return capture->slots;
@@ -421,42 +430,7 @@ void capture_release(struct capture *capture, uint32_t slot)
 	bpf_map_update_elem(bpf_map__fd(capture->skeleton->maps.free_slots), NULL, &slot, BPF_ANY);
 }
 
-/* Missed runs of a program; 0 where the kernel does not count them (before 5.12). */
-static uint64_t missed(const struct bpf_program *program)
-{
-	struct bpf_prog_info info = { 0 };
-	uint32_t size = sizeof(info);
-	int fd = bpf_program__fd(program);
-
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
-		return 0;
-	return info.recursion_misses;
-}
-
-/*
- * Whether a run that it misses loses something: not where a second program at the same hook stands
- * in (a state's first is busy only while a segment interrupts it, which then finds the second
- * free), and not the time at which data was ready.
- */
-static bool loses(const struct bpf_program *program)
-{
-	const char *name = bpf_program__name(program);
-
-	return strncmp(name, "again_", 6) != 0 && strcmp(name, "socket_state") != 0 &&
-	       strcmp(name, "tracepoint_ready") != 0;
-}
-
 void capture_losses(const struct capture *capture, uint64_t ret[CAPTURE_LOSSES])
 {
-	uint64_t runs = 0, rescued = capture->skeleton->bss->rescued;
-	struct bpf_program *program;
-
-	for (int i = 0; i < LOSS_COUNTED; i++)
-		ret[i] = capture->skeleton->bss->losses[i];
-	bpf_object__for_each_program(program, capture->skeleton->obj)
-	{
-		if (loses(program))
-			runs += missed(program);
-	}
-	ret[CAPTURE_LOSS_RECURSION] = runs > rescued ? runs - rescued : 0;
+	losses_read(capture->skeleton, ret);
 }

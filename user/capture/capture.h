@@ -14,6 +14,7 @@
 #include "event.h"
 
 struct capture;
+struct follow_kernel;
 
 /* Takes one record; it is the ring's own memory and dies with the call. */
 typedef void (*capture_handler)(void *context, const struct event_head *record, size_t size);
@@ -61,6 +62,9 @@ int capture_judge(struct capture *capture, const struct process_key *key,
 /* What it was told; false where the process is not known. */
 bool capture_judged(const struct capture *capture, const struct process_key *key,
 		    struct process_watch *ret);
+
+/* What follow_new() needs, where limits->followed is not 0; good until capture_close(). */
+void capture_follow(const struct capture *capture, struct follow_kernel *ret);
 
 /* The verdicts by slot, limits->connections of them, shared with the kernel side. */
 struct slot *capture_slots(const struct capture *capture);

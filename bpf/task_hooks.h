@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Where CPython's tasks come from, attached per process by user space:
+ *
+ *	PyContext_CopyCurrent() returns		a task begins, child of the one that called
+ *	SimpleQueue.put(item)			the caller's task waits in a queue ...
+ *	SimpleQueue.get() returns item		... and a thread works for it from now on
+ *
+ * These programs can be preempted, unlike those at sockets: nothing is shared by processor.
+ */
+#ifndef ONLOOKER_BPF_TASK_HOOKS_H
+#define ONLOOKER_BPF_TASK_HOOKS_H
+
+#if defined(__TARGET_ARCH_x86)
+
+#define OBJECT_TYPE 8 /* offset in a PyObject */
+
+/* A new task: below the node's, or where there is none below `task`. */
+static __always_inline void node_begin(struct task_node *ret, const struct task_node *parent,
+				       u64 task)
+{
+	ret->task = TASK_MAKE(TASK_BORN, bpf_ktime_get_ns());
+	ret->told = ret->pad = 0;
+	ret->ancestors[0] = parent ? parent->task : task;
+	for (int i = 1; i < EVENT_ANCESTORS; i++)
+		ret->ancestors[i] = parent ? parent->ancestors[i - 1] : 0;
+}
+
+SEC("?uretprobe")
+int context_copied(struct pt_regs *regs)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	struct task_key key = { .object = PT_REGS_RC(regs), .tgid = id >> 32 };
+	struct running running;
+	struct task_way *way = way_now(id >> 32, &running);
+	struct current current;
+	struct task_node *known, node;
+
+	if (!way || way->kind != TASK_WAY_CPYTHON || !key.object)
+		return 0;
+	current_find(way, running.thread_pointer, id, &current);
+	/* There was one to copy: is it what the way leads to? */
+	if (!current.context || user_word(current.context + OBJECT_TYPE) != way->type) {
+		way->broken = 1;
+		return 0;
+	}
+	/* Mostly there was another one at its address, which nobody can use any more. */
+	known = bpf_map_lookup_elem(&contexts, &key);
+	if (known && known != current.node) {
+		node_begin(known, current.node, current.task);
+		return 0;
+	}
+	node_begin(&node, current.node, current.task);
+	bpf_map_update_elem(&contexts, &key, &node, BPF_ANY);
+	return 0;
+}
+
+SEC("?uprobe")
+int queue_put(struct pt_regs *regs)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	struct task_key key = { .tgid = id >> 32 };
+	struct running running;
+	struct task_way *way = way_now(id >> 32, &running);
+	struct current current;
+
+	if (!way)
+		return 0;
+	key.object = user_word(PT_REGS_PARM2(regs)); /* the first of the arguments */
+	current_find(way, running.thread_pointer, id, &current);
+	if (current.node)
+		bpf_map_update_elem(&queued, &key, current.node, BPF_ANY);
+	else
+		bpf_map_delete_elem(&queued, &key);
+	return 0;
+}
+
+/*
+ * A thread that is in nobody's context works for whoever put the item there. Only items of one type
+ * are errands, that of the first one: a worker may take other things from other queues meanwhile.
+ */
+SEC("?uretprobe")
+int queue_got(struct pt_regs *regs)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	struct task_key key = { .object = PT_REGS_RC(regs), .tgid = id >> 32 };
+	struct running running;
+	struct task_way *way = way_now(id >> 32, &running);
+	struct errand errand = { 0 }, *before;
+	struct task_node *asker;
+	struct current current;
+
+	if (!way || !key.object)
+		return 0;
+	current_find(way, running.thread_pointer, id, &current);
+	if (current.entered)
+		return 0;
+	errand.context = current.context;
+	errand.type = user_word(key.object + OBJECT_TYPE);
+	before = bpf_map_lookup_elem(&errands, &id);
+	if (before && before->type != errand.type)
+		return 0;
+	asker = bpf_map_lookup_elem(&queued, &key);
+	if (asker)
+		node_begin(&errand.node, asker, 0);
+	bpf_map_update_elem(&errands, &id, &errand, BPF_ANY);
+	bpf_map_delete_elem(&queued, &key);
+	return 0;
+}
+
+#endif
+
+#endif
