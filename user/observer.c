@@ -6,17 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/follow.h"
 #include "capture/procfs.h"
 #include "capture/watch.h"
 #include "util/clock.h"
 #include "util/memory.h"
 
 #define TICK_NS (100 * NSEC_PER_MSEC)
+#define FOLLOW_NS (2 * NSEC_PER_MSEC) /* of looking into processes, at a time */
 #define BEHIND_NS (10 * NSEC_PER_SEC)
 
 struct observer {
 	struct capture *capture;
 	struct identities *identities;
+	struct follow *follow; /* NULL, like the next: logical tasks are not wanted */
+	struct tasks *tasks;
 	struct watch *watch;
 	struct watch_config watch_config;
 	struct pipeline pipeline;
@@ -35,8 +39,11 @@ static void on_process(struct observer *observer, const struct event_process *pr
 
 	capture_judge(observer->capture, &key, &verdict);
 	/* While the record can still tell what /proc no longer can. */
-	if (watch_decides(&observer->watch_config, verdict.bits, 0, 0, true))
-		identity_resolve(observer->identities, key.tgid, key.process, process);
+	if (!watch_decides(&observer->watch_config, verdict.bits, 0, 0, true))
+		return;
+	identity_resolve(observer->identities, key.tgid, key.process, process);
+	if (observer->follow)
+		follow_process(observer->follow, key.tgid, key.process);
 }
 
 static void on_record(void *context, const struct event_head *record, size_t size)
@@ -46,6 +53,8 @@ static void on_record(void *context, const struct event_head *record, size_t siz
 	connections_event(observer->connections, record, size);
 	if (record->kind == EVENT_PROCESS && size >= sizeof(struct event_process))
 		on_process(observer, (const struct event_process *)record);
+	else if (record->kind == EVENT_TASK && size >= sizeof(struct event_task))
+		tasks_told(observer->tasks, (const struct event_task *)record);
 }
 
 static bool admit(void *context, const struct event_open *open, uint32_t *ret_identity)
@@ -119,6 +128,17 @@ int observer_watch(struct observer *observer, const struct config_watch *rules)
 	return 0;
 }
 
+static int follow_start(struct observer *observer, size_t followed)
+{
+	struct follow_kernel kernel;
+	int result = tasks_new(TASKS_LIMIT, &observer->tasks);
+
+	if (result)
+		return result;
+	capture_follow(observer->capture, &kernel);
+	return follow_new(&kernel, followed, &observer->follow);
+}
+
 static int start(struct observer *observer, const struct config *config, char *error, size_t size)
 {
 	const struct connections_host host = { observer, admit, serves, release, noted };
@@ -130,6 +150,8 @@ static int start(struct observer *observer, const struct config *config, char *e
 			     CONFIG_SCRAPE_BYTES(config->limits.series));
 		result = identities_new(PROCESSES_LIMIT, IDENTITIES_LIMIT, &observer->identities);
 	}
+	if (!result && config->limits.followed)
+		result = follow_start(observer, config->limits.followed);
 	if (!result)
 		result = connections_new(config->limits.connections,
 					 capture_slots(observer->capture), &observer->pipeline,
@@ -164,6 +186,8 @@ void observer_free(struct observer *observer)
 	connections_free(observer->connections);
 	for (unsigned int i = 0; i < observer->pipeline.outlet.sink_count; i++)
 		observer->pipeline.outlet.sinks[i]->close(observer->pipeline.outlet.sinks[i]);
+	follow_free(observer->follow);
+	tasks_free(observer->tasks);
 	capture_close(observer->capture);
 	pipeline_free(&observer->pipeline);
 	identities_free(observer->identities);
@@ -208,6 +232,8 @@ bool observer_step(struct observer *observer, uint64_t budget)
 
 	if (!more)
 		observer->drained = now;
+	if (observer->follow)
+		follow_run(observer->follow, now, FOLLOW_NS);
 	/* Time may only pass for those whose records, up to now, have been read. */
 	if (!more && now - observer->ticked >= TICK_NS)
 		tick(observer, now);
@@ -233,6 +259,11 @@ const char *observer_backend(const struct observer *observer)
 const struct identities *observer_identities(const struct observer *observer)
 {
 	return observer->identities;
+}
+
+const struct tasks *observer_tasks(const struct observer *observer)
+{
+	return observer->tasks;
 }
 
 struct observer_counts observer_counts(const struct observer *observer)

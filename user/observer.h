@@ -12,6 +12,7 @@
 #include "capture/identity.h"
 #include "config.h"
 #include "stream/connections.h"
+#include "task/tasks.h"
 
 struct observer;
 
@@ -56,6 +57,9 @@ bool observer_keeps_up(const struct observer *observer);
 
 const char *observer_backend(const struct observer *observer);
 const struct identities *observer_identities(const struct observer *observer);
+
+/* NULL where limits.followed is 0. */
+const struct tasks *observer_tasks(const struct observer *observer);
 struct observer_counts observer_counts(const struct observer *observer);
 
 #endif

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/follow.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "capture/modules.h"
+#include "capture/probe.h"
+#include "capture/python.h"
+#include "capture/ways.h"
+#include "log.h"
+#include "util/clock.h"
+
+#define LOGGER "onlooker.tasks"
+#define PROBES 4
+#define COMPARED 32 /* bytes of a function, to tell that the file is the one in memory */
+#define LOOK_FIRST (100 * NSEC_PER_MSEC)
+#define LOOK_MOST (60 * NSEC_PER_SEC)
+#define SEARCH_FROM NSEC_PER_SEC
+#define CHECK_NS NSEC_PER_SEC	      /* of whether processes live, and their ways hold */
+#define REPEAT_NS (60 * NSEC_PER_SEC) /* until the same reason is logged again */
+
+enum state {
+	FREE,
+	WAITING,
+	FOLLOWED,
+};
+
+struct entry {
+	uint32_t tgid;
+	enum state state;
+	struct task_way way; /* FOLLOWED: as the kernel side has it; else only `process` */
+	uint64_t due;	     /* ns: when to look next; UINT64_MAX: no more */
+	uint64_t pause;	     /* ns: until the look after that */
+	int folder;
+	int probes[PROBES]; /* of 0: context copied; 1 ..: queue. -1: none */
+	bool confirmed;	    /* looked at twice */
+	bool searched;	    /* the interpreter itself for the module _queue */
+};
+
+struct follow {
+	struct follow_kernel kernel;
+	struct ways *ways;
+	struct remote *remote;
+	struct entry *entries;
+	size_t limit, end; /* all behind `end` are free */
+	uint64_t due, checked;
+	uint64_t refused;
+	const char *reason; /* the last one logged */
+	uint64_t reasoned;
+};
+
+/* ---- letting go ---- */
+
+static size_t place_of(const struct follow *follow, const struct entry *entry)
+{
+	return (size_t)(entry - follow->entries);
+}
+
+static void remove_probes(struct entry *entry)
+{
+	for (int i = 0; i < PROBES; i++) {
+		if (entry->probes[i] >= 0)
+			close(entry->probes[i]);
+		entry->probes[i] = -1;
+	}
+}
+
+static void stop(struct follow *follow, struct entry *entry)
+{
+	ways_clear(follow->ways, place_of(follow, entry));
+	remove_probes(entry);
+	entry->state = WAITING;
+	entry->way = (struct task_way){ .process = entry->way.process, .tgid = entry->tgid };
+	entry->confirmed = false;
+}
+
+static void forget(struct follow *follow, struct entry *entry)
+{
+	stop(follow, entry);
+	close(entry->folder);
+	entry->state = FREE;
+	while (follow->end > 0 && follow->entries[follow->end - 1].state == FREE)
+		follow->end--;
+}
+
+/* ---- looking ---- */
+
+/* Says once a minute at most why; what differs, and the rest, is said in debug lines. */
+static void explain(struct follow *follow, const struct entry *entry, const char *why, int error)
+{
+	uint64_t now = clock_now();
+	const char *text = error ? strerror(-error) : "";
+	bool again = why == follow->reason && now - follow->reasoned < REPEAT_NS;
+
+	if (again) {
+		log_debug(LOGGER, "process %u: calls are told by thread only: %s%s%s", entry->tgid,
+			  why, error ? ": " : "", text);
+		return;
+	}
+	log_warning(LOGGER, "process %u: calls are told by thread only: %s%s%s", entry->tgid, why,
+		    error ? ": " : "", text);
+	follow->reason = why;
+	follow->reasoned = now;
+}
+
+/* The file must be the one in memory. Of the first byte nothing is known: a probe may be there. */
+static bool is_same(struct remote *remote, const struct module *module, uint64_t function,
+		    uint64_t offset)
+{
+	uint8_t memory[COMPARED], file[COMPARED];
+
+	return remote_read(remote, function, memory, sizeof(memory)) &&
+	       pread(module->file, file, sizeof(file), (off_t)offset) == (ssize_t)sizeof(file) &&
+	       memcmp(memory + 1, file + 1, sizeof(file) - 1) == 0;
+}
+
+static int set_probe(struct follow *follow, const struct entry *entry, const struct module *module,
+		     uint64_t function, int program, bool returns)
+{
+	uint64_t offset;
+
+	if (program < 0)
+		return -EOPNOTSUPP;
+	if (module->file < 0)
+		return module->file;
+	if (!image_offset(&module->image, function, &offset) ||
+	    !is_same(follow->remote, module, function, offset))
+		return -ESTALE;
+	return probe_attach(program, returns, module->file, offset, entry->tgid);
+}
+
+static const char *probe_reason(int error)
+{
+	switch (-error) {
+	case EACCES:
+	case EPERM:
+		return "no probe can be set: CAP_PERFMON is missing, on some kernels CAP_SYS_ADMIN";
+	case EMFILE:
+		return "no probe can be set, there are too many open files: raise RLIMIT_NOFILE";
+	case ESTALE:
+		return "the file of its interpreter was replaced since it started";
+	case EOPNOTSUPP:
+		return "this machine's processor is not known that well";
+	default:
+		return "no probe can be set";
+	}
+}
+
+/* It may have ended while we looked: then what was read, or not, says nothing. */
+static bool is_over(const struct follow *follow, const struct modules *modules)
+{
+	uint8_t byte;
+
+	return remote_bulk(follow->remote, modules->python.image.segments[0].start, &byte, 1) != 1;
+}
+
+/* Begins to follow by the way that was found. */
+static bool start(struct follow *follow, struct entry *entry, const struct modules *modules,
+		  const struct python *found)
+{
+	const char *why = probe_forbidden(remote_filtered(entry->folder));
+	int error = 0;
+
+	if (!why) {
+		error = set_probe(follow, entry, &modules->python, found->copy,
+				  follow->kernel.copied, true);
+		why = error < 0 ? probe_reason(error) : NULL;
+	}
+	if (why) {
+		if (!is_over(follow, modules))
+			explain(follow, entry, why, error < 0 ? error : 0);
+		return false;
+	}
+	entry->probes[0] = error;
+	entry->way = found->way;
+	return true;
+}
+
+/* Where it goes from thread to thread without a context: run_in_executor() of asyncio. */
+static void follow_queue(struct follow *follow, struct entry *entry, const struct modules *modules)
+{
+	const struct module *module = modules->queue.found ? &modules->queue : &modules->python;
+	struct python_queue queue;
+
+	/* To search the interpreter takes milliseconds: not for those that are gone in a moment. */
+	if (!modules->queue.found && (entry->searched || entry->pause < SEARCH_FROM))
+		return;
+	entry->searched |= !modules->queue.found;
+	if (entry->way.queue || python_queue(follow->remote, &module->image, &queue))
+		return;
+	entry->probes[1] = set_probe(follow, entry, module, queue.put, follow->kernel.put, false);
+	entry->probes[2] = set_probe(follow, entry, module, queue.get, follow->kernel.got, true);
+	entry->probes[3] =
+		set_probe(follow, entry, module, queue.get_nowait, follow->kernel.got, true);
+	entry->way.queue = 1;
+}
+
+/* False: the process is none of ours, or cannot be. */
+static bool look_python(struct follow *follow, struct entry *entry, const struct modules *modules)
+{
+	struct task_way before = entry->way;
+	struct python found;
+	const char *why;
+	int error = python_find(follow->remote, &modules->python.image, &found, &why);
+
+	if (error == -EAGAIN) {
+		log_debug(LOGGER, "process %u: not now: %s", entry->tgid, why);
+		return true;
+	}
+	if (error) {
+		if (!is_over(follow, modules))
+			explain(follow, entry, why, 0);
+		return false;
+	}
+	if (entry->state == WAITING && !start(follow, entry, modules, &found))
+		return false;
+	found.way.process = before.process;
+	found.way.tgid = before.tgid;
+	found.way.queue = before.queue;
+	entry->way = found.way;
+	follow_queue(follow, entry, modules);
+	if (entry->state == FOLLOWED && memcmp(&before, &entry->way, sizeof(before)) == 0) {
+		entry->confirmed = true;
+		return true;
+	}
+	error = ways_set(follow->ways, place_of(follow, entry), &entry->way);
+	if (error) {
+		explain(follow, entry, "the kernel side does not take it", error);
+		return false;
+	}
+	entry->state = FOLLOWED;
+	log_debug(LOGGER,
+		  "process %u: CPython, state at thread pointer %+d or %+d, context at %u%s%s",
+		  entry->tgid, entry->way.slot[0], entry->way.slot[1], entry->way.context,
+		  entry->way.inside ? ", its inside known" : "",
+		  entry->way.queue ? ", queues" : "");
+	return true;
+}
+
+/* The pointer to the goroutine is the first word below the thread pointer; each use is checked. */
+static bool look_go(struct follow *follow, struct entry *entry)
+{
+	entry->way.kind = TASK_WAY_GO;
+	entry->way.slot[0] = -8;
+	entry->due = UINT64_MAX;
+	entry->state = FOLLOWED;
+	return ways_set(follow->ways, place_of(follow, entry), &entry->way) == 0;
+}
+
+static bool look(struct follow *follow, struct entry *entry)
+{
+	int error = remote_open(follow->remote, entry->folder);
+	struct modules modules;
+	bool keep = false;
+
+	if (!error)
+		error = modules_find(follow->remote, &modules);
+	if (!error) {
+		if (modules.python.found)
+			keep = look_python(follow, entry, &modules);
+		else if (modules.go)
+			keep = look_go(follow, entry);
+		modules_close(&modules);
+	} else if (error != -ESRCH && remote_lives(entry->folder)) {
+		explain(follow, entry,
+			error == -EACCES || error == -EPERM ?
+				"its memory cannot be read, CAP_SYS_PTRACE is missing" :
+				"its memory cannot be read",
+			error);
+	}
+	remote_close(follow->remote);
+	return keep;
+}
+
+/* ---- time ---- */
+
+static void look_and_plan(struct follow *follow, struct entry *entry, uint64_t now)
+{
+	if (!look(follow, entry)) {
+		forget(follow, entry);
+		return;
+	}
+	if (entry->due == UINT64_MAX || (entry->confirmed && entry->way.queue)) {
+		entry->due = UINT64_MAX;
+		return;
+	}
+	entry->due = now + entry->pause;
+	entry->pause = entry->pause * 3 < LOOK_MOST ? entry->pause * 3 : LOOK_MOST;
+}
+
+/* Processes that are over, and ways that do not lead there any more. */
+static void check(struct follow *follow, uint64_t now)
+{
+	follow->checked = now;
+	for (size_t i = 0; i < follow->end; i++) {
+		struct entry *entry = &follow->entries[i];
+
+		if (entry->state == FREE)
+			continue;
+		if (!remote_lives(entry->folder)) {
+			forget(follow, entry);
+		} else if (entry->state == FOLLOWED && ways_broken(follow->ways, i)) {
+			log_debug(LOGGER, "process %u: contradicted", entry->tgid);
+			stop(follow, entry);
+			entry->due = now;
+			entry->pause = LOOK_FIRST;
+			follow->due = now;
+		}
+	}
+}
+
+void follow_run(struct follow *follow, uint64_t now, uint64_t budget)
+{
+	uint64_t end = now + budget;
+
+	if (now - follow->checked >= CHECK_NS)
+		check(follow, now);
+	if (now < follow->due)
+		return;
+	follow->due = UINT64_MAX;
+	for (size_t i = 0; i < follow->end; i++) {
+		struct entry *entry = &follow->entries[i];
+
+		if (entry->state != FREE && entry->due <= now && now <= end) {
+			look_and_plan(follow, entry, now);
+			now = clock_now();
+		}
+		if (entry->state != FREE && entry->due < follow->due)
+			follow->due = entry->due;
+	}
+}
+
+/* ---- life ---- */
+
+/* A free entry, NULL when there is none. Of the same number another program may have run. */
+static struct entry *find_room(struct follow *follow, uint32_t tgid)
+{
+	struct entry *room = NULL;
+
+	for (size_t i = 0; i < follow->end; i++) {
+		if (follow->entries[i].state != FREE && follow->entries[i].tgid == tgid)
+			forget(follow, &follow->entries[i]);
+	}
+	for (size_t i = 0; i < follow->limit && !room; i++) {
+		if (follow->entries[i].state == FREE)
+			room = &follow->entries[i];
+	}
+	if (room && room >= follow->entries + follow->end)
+		follow->end = (size_t)(room - follow->entries) + 1;
+	return room;
+}
+
+void follow_process(struct follow *follow, uint32_t tgid, uint64_t process)
+{
+	struct entry *entry;
+	int folder;
+
+	for (size_t i = 0; i < follow->end; i++) {
+		entry = &follow->entries[i];
+		if (entry->state != FREE && entry->tgid == tgid && entry->way.process == process)
+			return;
+	}
+	folder = remote_folder(tgid);
+	entry = folder < 0 ? NULL : find_room(follow, tgid);
+	if (!entry) {
+		follow->refused += folder >= 0;
+		if (folder >= 0)
+			close(folder);
+		return;
+	}
+	*entry = (struct entry){ .tgid = tgid,
+				 .state = WAITING,
+				 .way = { .process = process, .tgid = tgid },
+				 .pause = LOOK_FIRST,
+				 .folder = folder,
+				 .probes = { -1, -1, -1, -1 } };
+	follow->due = 0;
+}
+
+struct follow_counts follow_counts(const struct follow *follow)
+{
+	struct follow_counts counts = { .refused = follow->refused };
+
+	for (size_t i = 0; i < follow->end; i++) {
+		counts.followed += follow->entries[i].state == FOLLOWED;
+		counts.waiting += follow->entries[i].state == WAITING;
+	}
+	return counts;
+}
+
+/* As many as may be open; what is refused all the same is said when it happens. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int follow_new(const struct follow_kernel *kernel, size_t limit, struct follow **ret)
+{
+	struct follow *follow = calloc(1, sizeof(*follow));
+
+	if (!follow)
+		return -ENOMEM;
+	follow->kernel = *kernel;
+	follow->limit = limit;
+	follow->due = UINT64_MAX;
+	raise_descriptors();
+	follow->entries = calloc(limit, sizeof(*follow->entries));
+	follow->remote = calloc(1, sizeof(*follow->remote));
+	if (!follow->entries || !follow->remote ||
+	    ways_new(kernel->ways, kernel->places, limit, &follow->ways)) {
+		follow_free(follow);
+		return -ENOMEM;
+	}
+	*ret = follow;
+	return 0;
+}
+
+void follow_free(struct follow *follow)
+{
+	if (!follow)
+		return;
+	for (size_t i = 0; follow->entries && i < follow->limit; i++) {
+		if (follow->entries[i].state != FREE)
+			forget(follow, &follow->entries[i]);
+	}
+	ways_free(follow->ways);
+	free(follow->entries);
+	free(follow->remote);
+	free(follow);
+}
