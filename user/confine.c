@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/bpf.h>
+#include <linux/perf_event.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,8 +18,9 @@
 
 #ifdef SANITIZED
 
-int confine(void)
+int confine(bool probing)
 {
+	(void)probing;
 	return -EOPNOTSUPP;
 }
 
@@ -185,6 +187,9 @@ static const unsigned int requests[] = {
 	SET_TERMIOS2 + 1, SET_TERMIOS2 + 2, TIOCGWINSZ, FIONBIO, FIONREAD,     SIOCOUTQ,
 };
 
+/* Of probes; the programs are those that are loaded already. */
+static const unsigned int probe_requests[] = { PERF_EVENT_IOC_SET_BPF, PERF_EVENT_IOC_ENABLE };
+
 static const unsigned int families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK };
 static const unsigned int process_controls[] = { PR_GET_NAME, PR_SET_NAME };
 
@@ -273,7 +278,22 @@ static int limit_threads(scmp_filter_ctx filter)
 	return result;
 }
 
-static int add_rules(scmp_filter_ctx filter)
+/* Events of one process, no groups, no cgroups. What kind of event it is a filter cannot see. */
+static int limit_probes(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp arguments[] = {
+		SCMP_A2_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, UINT32_MAX),
+		SCMP_A3_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, UINT32_MAX),
+		SCMP_A4_64(SCMP_CMP_EQ, PERF_FLAG_FD_CLOEXEC, 0),
+	};
+	int result = add(filter, SCMP_ACT_ALLOW, "perf_event_open", COUNT(arguments), arguments);
+
+	if (!result)
+		result = allow_values(filter, "ioctl", 1, probe_requests, COUNT(probe_requests));
+	return result;
+}
+
+static int add_rules(scmp_filter_ctx filter, bool probing)
 {
 	int result = add_all(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed));
 
@@ -294,10 +314,12 @@ static int add_rules(scmp_filter_ctx filter)
 		result = limit_files(filter);
 	if (!result)
 		result = limit_threads(filter);
+	if (!result && probing)
+		result = limit_probes(filter);
 	return result;
 }
 
-int confine(void)
+int confine(bool probing)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	int result;
@@ -310,7 +332,7 @@ int confine(void)
 	if (!result)
 		seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
 	if (!result)
-		result = add_rules(filter);
+		result = add_rules(filter, probing);
 	if (!result)
 		result = seccomp_load(filter);
 	seccomp_release(filter);

@@ -269,15 +269,15 @@ static void log_missing(void)
 }
 
 /* Nothing of it is a reason not to observe. */
-static void give_up_privileges(void)
+static void give_up_privileges(bool probing)
 {
 	char names[256];
 	uint64_t kept;
-	int error = privileges_reduce(&kept);
+	int error = privileges_reduce(probing, &kept);
 
 	if (error)
 		log_warning(LOGGER, "not every privilege could be given up: %s", strerror(-error));
-	error = confine();
+	error = confine(probing);
 	if (error && error != -EOPNOTSUPP)
 		log_warning(LOGGER, "system calls are not confined: %s", strerror(-error));
 	privileges_list(kept, names, sizeof(names));
@@ -388,7 +388,7 @@ int daemon_run(const struct options *options, struct config *config, char *error
 			      "observing");
 		if (isatty(STDOUT_FILENO) && !table_open(STDOUT_FILENO, &daemon.table))
 			log_hold(true);
-		give_up_privileges();
+		give_up_privileges(daemon.config.limits.followed > 0);
 		result = otlp_start(daemon.otlp, observer_identities(daemon.observer));
 		if (!result)
 			result = loop_run(daemon.loop);

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "capture/probe.h"
 #include "util/kernel.h"
 
 #define CAPABILITIES 64
@@ -190,7 +191,19 @@ static bool can_use_maps(void)
 	return errno == EBADF && kernel_version() >= DESCRIPTORS_SUFFICE;
 }
 
-int privileges_reduce(uint64_t *ret_kept)
+/* What beside `keep`, which is effective now, lets processes to come be probed; the least of it. */
+static uint64_t kept_for_probes(uint64_t keep)
+{
+	static const uint64_t enough[] = { 0, BIT(CAP_PERFMON), BIT(CAP_SYS_ADMIN) };
+
+	for (size_t i = 0; i < sizeof(enough) / sizeof(enough[0]); i++) {
+		if (!set_held(keep | enough[i], false) && probe_allowed())
+			return enough[i];
+	}
+	return 0;
+}
+
+int privileges_reduce(bool probing, uint64_t *ret_kept)
 {
 	uint64_t keep = kept(), held = privileges_held();
 	int result, error;
@@ -204,6 +217,10 @@ int privileges_reduce(uint64_t *ret_kept)
 		result = result ? result : error;
 	}
 	error = set_held(keep, false);
+	if (!error && probing) {
+		keep |= kept_for_probes(keep);
+		error = set_held(keep, false);
+	}
 	if (!error && !can_use_maps())
 		keep |= held & BIT(CAP_BPF) ? BIT(CAP_BPF) : BIT(CAP_SYS_ADMIN);
 	if (!error)

@@ -40,11 +40,13 @@ void privileges_explain(char *ret, size_t size);
 
 /*
  * Gives up, for good, what is not needed in operation: new privileges by execve(), and every
- * capability that is not `kept`, in all five sets. CAP_BPF is kept where the kernel asks for it to
- * use a map that is open. Call it from the only thread. 0, or -errno of the first step that was
- * refused; the others are done all the same. *ret_kept: the capabilities that are still held.
+ * capability that is not `kept`, in all five sets. With `probing`, which means that processes to
+ * come will be probed, CAP_PERFMON stays or, where the kernel asks for that, CAP_SYS_ADMIN:
+ * confine() leaves little to do with it. CAP_BPF is kept where the kernel asks for it to use a map
+ * that is open. Call it from the only thread. 0, or -errno of the first step that was refused; the
+ * others are done all the same. *ret_kept: the capabilities that are still held.
  */
-int privileges_reduce(uint64_t *ret_kept);
+int privileges_reduce(bool probing, uint64_t *ret_kept);
 
 /* The names of a set, "CAP_BPF CAP_PERFMON", cut to `size`; others than `privileges` by number. */
 void privileges_list(uint64_t set, char *ret, size_t size);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/perf_event.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <sched.h>
@@ -29,16 +30,21 @@
 #include "confine.h"
 
 /* Runs a trial under the filter; its result is the exit status, 128 and the signal if killed. */
-static int confined(int (*trial)(void))
+static int confined_as(bool probing, int (*trial)(void))
 {
 	pid_t child = fork();
 	int status;
 
 	assert_true(child >= 0);
 	if (child == 0)
-		_exit(confine() ? 99 : trial());
+		_exit(confine(probing) ? 99 : trial());
 	assert_int_equal(waitpid(child, &status, 0), child);
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int confined(int (*trial)(void))
+{
+	return confined_as(false, trial);
 }
 
 /* What a call answered: 0, or its errno. */
@@ -299,7 +305,7 @@ static void test_every_thread(void **state)
 		pthread_t id;
 		int seen = -1;
 
-		if (pthread_create(&id, NULL, wait_and_open, &seen) || confine() ||
+		if (pthread_create(&id, NULL, wait_and_open, &seen) || confine(false) ||
 		    write(early[1], "x", 1) != 1 || pthread_join(id, NULL))
 			_exit(98);
 		_exit(seen);
@@ -309,21 +315,74 @@ static void test_every_thread(void **state)
 	assert_int_equal(WEXITSTATUS(status), ENOSYS);
 }
 
+/* ---- probes ---- */
+
+static long open_event(int processor, int group, unsigned long flags)
+{
+	struct perf_event_attr event = { .type = PERF_TYPE_SOFTWARE,
+					 .size = sizeof(event),
+					 .config = PERF_COUNT_SW_DUMMY,
+					 .exclude_kernel = 1 };
+
+	return syscall(SYS_perf_event_open, &event, 0, processor, group, flags);
+}
+
+static int event_of_process(void)
+{
+	return answer(open_event(-1, -1, PERF_FLAG_FD_CLOEXEC));
+}
+
+static int event_of_processor(void)
+{
+	return answer(open_event(0, -1, PERF_FLAG_FD_CLOEXEC));
+}
+
+static int event_of_group(void)
+{
+	return answer(open_event(-1, 0, PERF_FLAG_FD_CLOEXEC));
+}
+
+static int event_inherited(void)
+{
+	return answer(open_event(-1, -1, 0));
+}
+
+static int enable_event(void)
+{
+	return answer(ioctl(STDIN_FILENO, PERF_EVENT_IOC_ENABLE, 0));
+}
+
+/* Only the events of one process, and only where probes were said to come. */
+static void test_probes(void **state)
+{
+	int (*const allowed[])(void) = { event_of_process, enable_event };
+	int (*const refused[])(void) = { event_of_processor, event_of_group, event_inherited };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+		assert_int_equal(confined_as(true, allowed[i]), allowed[i]());
+		assert_int_equal(confined_as(false, allowed[i]), ENOSYS);
+	}
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		assert_int_equal(confined_as(true, refused[i]), ENOSYS);
+		assert_int_equal(confined_as(false, refused[i]), ENOSYS);
+	}
+}
+
 /* A build for the sanitizers has no filter, and says so. */
 static void test_sanitized(void **state)
 {
 	(void)state;
-	assert_int_equal(confine(), -EOPNOTSUPP);
+	assert_int_equal(confine(false), -EOPNOTSUPP);
 }
 
 int main(void)
 {
 	static const struct CMUnitTest sanitized[] = { cmocka_unit_test(test_sanitized) };
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_needed),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_deadly),
-		cmocka_unit_test(test_every_thread),
+		cmocka_unit_test(test_needed), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_deadly), cmocka_unit_test(test_every_thread),
+		cmocka_unit_test(test_probes),
 	};
 
 #ifdef __SANITIZE_ADDRESS__
