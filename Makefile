@@ -179,14 +179,20 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(UNIT_HELPERS) $(LIBRAR
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -fno-lto $(ALL_LDFLAGS) $^ -o $@ -lcmocka $(LDLIBS)
 
+$(BUILD)/e2e/%: $(BUILD)/obj/tests/e2e/tools/%.o $(SANITIZED) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -fno-lto $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS)
+
 test: test-unit test-e2e
 
 test-unit: $(UNIT_TESTS)
 	@tests/unit/run $(UNIT_TESTS)
 
 # After the unit tests, also when make runs jobs side by side: both want all processors.
-test-e2e: $(DAEMON) $(BUILD)/tests/spans | deps-test $(if $(filter test,$(MAKECMDGOALS)),test-unit)
+test-e2e: $(DAEMON) $(BUILD)/tests/spans $(BUILD)/e2e/tasks | deps-test $(if $(filter test,$(MAKECMDGOALS)),test-unit)
 	@venv=$$(tests/venv) && ONLOOKER=$(abspath $(DAEMON)) SANITIZE=$(SANITIZE) \
+		TASKS=$(abspath $(BUILD)/e2e/tasks) \
 		"$$venv/bin/python" -m pytest $(E2E_ARGS) tests/e2e
 
 test-sanitized:
@@ -250,3 +256,4 @@ clean:
 
 -include $(OBJECTS:.o=.d) $(SANITIZED:.o=.d) $(UNIT_OBJECTS:.o=.d) $(BUILD)/onlooker.bpf.o.d
 -include $(BUILD)/obj/tests/spans.d
+-include $(BUILD)/obj/tests/e2e/tools/tasks.d

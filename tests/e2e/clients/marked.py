@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests with a mark each, many in flight on connections that stay open."""
+
+import asyncio
+import time
+from itertools import count, takewhile
+
+
+async def _requests(port, path, numbers):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for number in numbers:
+        writer.write(
+            f"GET /{path}/{number} HTTP/1.1\r\nHost: x\r\nX-Mark: ZID{number}Z\r\n\r\n".encode()
+        )
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        assert head.startswith(b"http/1.1 200"), head
+        if b"content-length:" in head:
+            size = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+            body = await reader.readexactly(size)
+        else:
+            body = await reader.readuntil(b"0\r\n\r\n")
+        assert f"ZID{number}Z".encode() in body, (number, body)
+    writer.close()
+
+
+async def _run(port, path, flight, count, first):
+    numbers = iter(range(first, first + count))
+    await asyncio.gather(*(_requests(port, path, numbers) for _ in range(flight)))
+
+
+def load(port, path, flight, count, first):
+    """`count` requests for PATH/N, N counted from `first`, `flight` at a time."""
+    asyncio.run(_run(port, path, flight, count, first))
+    return count
+
+
+def load_for(port, path, flight, seconds):
+    """As load(), for a time; how many requests it was."""
+    end, done = time.monotonic() + seconds, count()
+    numbers = takewhile(lambda _: time.monotonic() < end, done)
+
+    async def run():
+        await asyncio.gather(*(_requests(port, path, numbers) for _ in range(flight)))
+
+    asyncio.run(run())
+    return next(done)
