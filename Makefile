@@ -198,8 +198,8 @@ test-e2e: $(DAEMON) $(BUILD)/tests/spans $(BUILD)/e2e/tasks | deps-test $(if $(f
 test-sanitized:
 	@$(MAKE) --no-print-directory test-e2e SANITIZE=1
 
-test-kernels: $(DAEMON) | deps-kernels
-	@ONLOOKER=$(abspath $(DAEMON)) tests/kernels/run
+test-kernels: $(DAEMON) $(BUILD)/e2e/tasks | deps-kernels
+	@ONLOOKER=$(abspath $(DAEMON)) TASKS=$(abspath $(BUILD)/e2e/tasks) tests/kernels/run
 
 # Pushes spans on command: tests/e2e/test_export.py.
 $(BUILD)/tests/spans: $(BUILD)/obj/tests/spans.o $(SANITIZED) $(LIBRARY)
