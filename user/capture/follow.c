@@ -10,6 +10,7 @@
 
 #include "capture/modules.h"
 #include "capture/probe.h"
+#include "capture/prologue.h"
 #include "capture/python.h"
 #include "capture/ways.h"
 #include "log.h"
@@ -17,7 +18,7 @@
 
 #define LOGGER "onlooker.tasks"
 #define PROBES 4
-#define COMPARED 32 /* bytes of a function, to tell that the file is the one in memory */
+#define BREAKPOINT 0xcc
 #define LOOK_FIRST (100 * NSEC_PER_MSEC)
 #define LOOK_MOST (60 * NSEC_PER_SEC)
 #define SEARCH_FROM NSEC_PER_SEC
@@ -108,20 +109,26 @@ static void explain(struct follow *follow, const struct entry *entry, const char
 	follow->reasoned = now;
 }
 
-/* The file must be the one in memory. Of the first byte nothing is known: a probe may be there. */
+/* The file must be the one in memory, but for probes that are there already. */
 static bool is_same(struct remote *remote, const struct module *module, uint64_t function,
-		    uint64_t offset)
+		    uint64_t offset, uint8_t ret[PROLOGUE_BYTES])
 {
-	uint8_t memory[COMPARED], file[COMPARED];
+	uint8_t memory[PROLOGUE_BYTES];
 
-	return remote_read(remote, function, memory, sizeof(memory)) &&
-	       pread(module->file, file, sizeof(file), (off_t)offset) == (ssize_t)sizeof(file) &&
-	       memcmp(memory + 1, file + 1, sizeof(file) - 1) == 0;
+	if (!remote_read(remote, function, memory, sizeof(memory)) ||
+	    pread(module->file, ret, sizeof(memory), (off_t)offset) != (ssize_t)sizeof(memory))
+		return false;
+	for (size_t i = 0; i < sizeof(memory); i++) {
+		if (memory[i] != ret[i] && memory[i] != BREAKPOINT)
+			return false;
+	}
+	return true;
 }
 
 static int set_probe(struct follow *follow, const struct entry *entry, const struct module *module,
 		     uint64_t function, int program, bool returns)
 {
+	uint8_t code[PROLOGUE_BYTES];
 	uint64_t offset;
 
 	if (program < 0)
@@ -129,8 +136,9 @@ static int set_probe(struct follow *follow, const struct entry *entry, const str
 	if (module->file < 0)
 		return module->file;
 	if (!image_offset(&module->image, function, &offset) ||
-	    !is_same(follow->remote, module, function, offset))
+	    !is_same(follow->remote, module, function, offset, code))
 		return -ESTALE;
+	offset += prologue_skip(code, !returns);
 	return probe_attach(program, returns, module->file, offset, entry->tgid);
 }
 
