@@ -190,7 +190,8 @@ test-unit: $(UNIT_TESTS)
 	@tests/unit/run $(UNIT_TESTS)
 
 # After the unit tests, also when make runs jobs side by side: both want all processors.
-test-e2e: $(DAEMON) $(BUILD)/tests/spans $(BUILD)/e2e/tasks | deps-test $(if $(filter test,$(MAKECMDGOALS)),test-unit)
+test-e2e: $(DAEMON) $(BUILD)/tests/spans $(BUILD)/e2e/tasks | deps-test
+test-e2e: | $(if $(filter test,$(MAKECMDGOALS)),test-unit)
 	@venv=$$(tests/venv) && ONLOOKER=$(abspath $(DAEMON)) SANITIZE=$(SANITIZE) \
 		TASKS=$(abspath $(BUILD)/e2e/tasks) \
 		"$$venv/bin/python" -m pytest $(E2E_ARGS) tests/e2e
@@ -205,7 +206,7 @@ test-kernels: $(DAEMON) $(BUILD)/e2e/tasks | deps-kernels
 $(BUILD)/tests/spans: $(BUILD)/obj/tests/spans.o $(SANITIZED) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -fno-lto $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS)
 
 $(BUILD)/bench/empty: tests/bench/empty.c | deps-build
 	@mkdir -p $(@D)
