@@ -3,11 +3,10 @@
  * The life of a connection as the kernel side keeps it.
  *
  *	(nothing) -- connect(), accepted, or first call seen --> known: a struct conn
- *	known -- a process touches it, rules say watch --------> admitted: has a slot, EVENT_OPEN
- *sent known -- rules say no ---------------------------------> refused, until the rules change
- *	admitted -- closed, or no longer watched --------------> EVENT_CLOSE; user space frees the
- *slot
- *	admitted -- user space does not want it ---------------> its slot's generation has moved on
+ *	known ----- a process touches it, rules say watch --> admitted: has a slot, EVENT_OPEN sent
+ *	known ----- rules say no ---------------------------> refused, until the rules change
+ *	admitted -- closed, or no longer watched ---> EVENT_CLOSE; user space frees the slot
+ *	admitted -- user space does not want it ------> its slot's generation has moved on
  */
 #ifndef ONLOOKER_BPF_CONNECTION_H
 #define ONLOOKER_BPF_CONNECTION_H
