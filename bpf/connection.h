@@ -267,8 +267,6 @@ static __noinline void emit_close(struct conn *conn, u32 positions[2], u32 unrea
 	struct slot *slot = slot_of(conn);
 	struct event_close *event;
 
-	if (note && slot)
-		note_end(note, PACK(conn->slot, conn->generation));
 	if (slot)
 		slot->closed = conn->generation;
 	event = ring_reserve(sizeof(*event));
@@ -280,6 +278,7 @@ static __noinline void emit_close(struct conn *conn, u32 positions[2], u32 unrea
 		event->position[1] = positions[1];
 		event->unread = unread;
 		event->pad = 0;
+		read_tell(&event->read, slot ? note : NULL, event->head.time);
 		ring_submit(event, sizeof(*event), false);
 	}
 }
