@@ -326,6 +326,19 @@ static void take_reading(struct connections *connections, struct entry *entry, u
 	feed(connections, entry, DIRECTION_RX, chunk);
 }
 
+static void take_note(struct connections *connections, struct entry *entry,
+		      const struct read_note *note)
+{
+	struct chunk chunk = {
+		.time = note->time,
+		.arrival = note->arrival,
+		.moved = note->moved,
+		.loss = LOSS_LIMIT,
+	};
+
+	take_reading(connections, entry, note->position, &chunk);
+}
+
 /* A call that read before this one, and is told along. One that is too old was found by look(). */
 static void on_reading(struct connections *connections, struct entry *entry,
 		       const struct event_head *head, const struct event_read *read)
@@ -356,17 +369,13 @@ static void look(void *context, struct conversation *conversation)
 	struct entry *entry =
 		(struct entry *)((char *)conversation - offsetof(struct entry, conversation));
 	const struct slot *slot = &connections->slots[entry->slot];
-	struct chunk chunk = { .loss = LOSS_LIMIT };
 	struct read_note note;
 
 	if (!connections->host.noted ||
 	    !connections->host.noted(connections->host.context, entry->slot, &note) ||
 	    slot->generation != entry->generation)
 		return;
-	chunk.time = note.time;
-	chunk.arrival = note.arrival;
-	chunk.moved = note.moved;
-	take_reading(connections, entry, note.position, &chunk);
+	take_note(connections, entry, &note);
 }
 
 static void on_data(struct connections *connections, struct entry *entry,
@@ -398,7 +407,8 @@ static void on_data(struct connections *connections, struct entry *entry,
 static void on_close(struct connections *connections, struct entry *entry,
 		     const struct event_close *close)
 {
-	on_reading(connections, entry, &close->head, &close->read);
+	if (close->read.moved)
+		take_note(connections, entry, &close->read);
 	entry->closed_at = close->head.time;
 	if (close->head.flags & EVENT_UNWATCHED) {
 		entry_end(connections, entry, false);
