@@ -143,6 +143,9 @@ static void fill_up(struct connections *connections, struct entry *entry, unsign
 		.moved = (uint32_t)(end - entry->edge[direction]),
 	};
 
+	/* Read at some time; of a duet that is all there is to be known. */
+	if (entry->conversation.duet && direction == DIRECTION_RX)
+		chunk.time = 0;
 	if (end <= entry->edge[direction] || end - entry->edge[direction] > UINT32_MAX)
 		return;
 	feed(connections, entry, direction, &chunk);
@@ -293,7 +296,7 @@ static void look_at_twin(struct connections *connections, struct entry *entry,
 			 unsigned int direction)
 {
 	const struct conversation *c = &entry->conversation;
-	struct entry *other;
+	struct entry *other = entry->twin.other;
 
 	if (!c->duet) {
 		twins_witness(entry, connections->pipeline);
@@ -301,10 +304,8 @@ static void look_at_twin(struct connections *connections, struct entry *entry,
 		    (c->connection.side == SIDE_CLIENT) == (direction == DIRECTION_RX))
 			duet_try(entry, connections->pipeline);
 	}
-	other = entry->twin.other;
-	if (!other)
-		return;
-	if (c->duet)
+	/* Or a duet no more: what it reads is wanted again. */
+	if (c->duet || !connections->slots[other->slot].limit[DIRECTION_RX])
 		verdict_tell(other, &connections->slots[other->slot]);
 	if (other->deadline && is_whole(other, 0))
 		entry_end(connections, other, true);
@@ -339,7 +340,10 @@ static void take_note(struct connections *connections, struct entry *entry,
 	take_reading(connections, entry, note->position, &chunk);
 }
 
-/* A call that read before this one, and is told along. One that is too old was found by look(). */
+/*
+ * A call that read before this one, and is told along. One that is too old was found by look(), if
+ * it was not another thread's that came after this call: it has been read, nobody knows when.
+ */
 static void on_reading(struct connections *connections, struct entry *entry,
 		       const struct event_head *head, const struct event_read *read)
 {
@@ -352,12 +356,14 @@ static void on_reading(struct connections *connections, struct entry *entry,
 
 	if (!read->moved)
 		return;
-	if (read->ago == EVENT_AGES) {
+	if (read->ago == EVENT_AGES && !entry->conversation.duet) {
 		reach(entry, DIRECTION_RX,
 		      entry_widen(entry, DIRECTION_RX, read->position) + read->moved);
 		return;
 	}
-	if (read->waited != EVENT_AGES)
+	if (read->ago == EVENT_AGES)
+		chunk.time = 0;
+	else if (read->waited != EVENT_AGES)
 		chunk.arrival = chunk.time - read->waited;
 	take_reading(connections, entry, read->position, &chunk);
 }
