@@ -217,7 +217,6 @@ static inline void wire_close(struct wire *wire, enum wire_who who, uint64_t tim
 	struct event_close *close = malloc(sizeof(*close));
 
 	wire_return(wire, who);
-	wire_note_end(wire, who);
 	wire->slots[end->slot].closed = end->generation;
 	*close = (struct event_close){
 		.head = { .time = time,
@@ -228,7 +227,10 @@ static inline void wire_close(struct wire *wire, enum wire_who who, uint64_t tim
 			  .flags = flags },
 		.position = { end->at[0], end->at[1] },
 		.unread = unread,
+		.read = wire->notes[end->slot],
 	};
+	if (!end->loses)
+		wire->notes[end->slot].moved = 0;
 	wire_deliver(wire, end, close, sizeof(*close));
 }
 

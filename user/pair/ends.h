@@ -41,8 +41,8 @@ struct ends {
 };
 
 /*
- * The server has read a part of the request stream, which is parsed up to the request that begins
- * at `parsed`: the requests in `waiting` that begin there have arrived.
+ * The server has read a part of the request stream, whose whole messages end at `parsed`: the
+ * requests in `waiting` that begin there have arrived.
  */
 void ends_server_read(struct ends *ends, struct queue *waiting, const struct reading *reading,
 		      uint64_t parsed);

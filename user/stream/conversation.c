@@ -259,8 +259,12 @@ static void abort_waiting(struct conversation *c, struct pipeline *p, uint64_t n
 		duet_leave(c, p);
 }
 
-/* No more will come: what waits is taken as it is, the last messages may be complete by that. */
-static void finish(struct conversation *c, struct pipeline *p)
+/*
+ * No more will come: what waits is taken as it is, the last messages may be complete by that. Led:
+ * not of this end, but of the client's that is followed here; an unfinished request may be answered
+ * yet.
+ */
+static void finish(struct conversation *c, struct pipeline *p, bool led)
 {
 	for (int i = 0; i < 2; i++) {
 		while (c->phase != PHASE_DEAF && c->flows[i].ahead)
@@ -268,17 +272,17 @@ static void finish(struct conversation *c, struct pipeline *p)
 	}
 	if (c->phase == PHASE_SPEAKING && c->waiting_since)
 		parse_late(c, p);
-	if (c->phase == PHASE_SPEAKING) {
+	if (c->phase == PHASE_SPEAKING && !led)
 		parse_finish(c, p, direction_of(c, LANE_REQUEST));
+	if (c->phase == PHASE_SPEAKING)
 		parse_finish(c, p, direction_of(c, LANE_RESPONSE));
-	}
 }
 
 void conversation_close(struct conversation *c, struct pipeline *p, uint64_t now)
 {
 	bool led = c->phase == PHASE_FOLLOWED && c->duet->server;
 
-	finish(led ? c->duet->server : c, p);
+	finish(led ? c->duet->server : c, p, led);
 	abort_waiting(c, p, now);
 	phase_announce(c, p);
 	c->base = SESSION_NONE;

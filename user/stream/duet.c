@@ -190,11 +190,6 @@ static bool server_awaits(const struct duet *duet)
 	return waiting && waiting->count && duet->ends.arrived < waiting->pushed;
 }
 
-bool duet_owes(const struct conversation *c)
-{
-	return c->duet && (c == c->duet->client ? client_awaits(c->duet) : server_awaits(c->duet));
-}
-
 bool duet_awaits(const struct conversation *c)
 {
 	return c->duet && (client_awaits(c->duet) || server_awaits(c->duet));

@@ -11,7 +11,7 @@
  * From then on the client's conversation is PHASE_FOLLOWED. It breaks where bytes are missing: both
  * ends are MIDWAY then, each for itself. Private to user/stream.
  *
- *	two conversations -- one place, still --> duet
+ *	two conversations -- at one place, still ------> duet
  *	duet -- gap, nonsense, one not seen any more --> two conversations
  *	     -- nothing of ours -----------------------> both deaf
  *	     -- server over ---------------------------> client: its state, once it speaks
@@ -36,10 +36,7 @@ void duet_try(struct entry *entry, struct pipeline *pipeline);
 void duet_feed(struct entry *entry, struct pipeline *pipeline, unsigned int direction,
 	       const struct chunk *chunk);
 
-/* Whether this end has to read what is not known to have been read. */
-bool duet_owes(const struct conversation *conversation);
-
-/* The same of either end. */
+/* Whether there is something to be read that is not known to have been read. */
 bool duet_awaits(const struct conversation *conversation);
 
 /* Looks whether it has been read, where no record has told of it yet. */
