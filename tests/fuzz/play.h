@@ -2,8 +2,8 @@
 /*
  * A talk (talk.h) as the records of both ends (wire.h): who writes when, who reads how much of it
  * when, which calls return late and which records are lost is up to a seed. A server answers what
- * it has read; an end's records come in the order of its calls, those of the two in any that can
- *be.
+ * it has read; an end's records come in the order of its calls, those of the two in any that
+ * can be.
  *
  *	calls[] --> send_call() ----------> sent[lane]
  *	                 '-- meanwhile() --> read[lane], late returns, looks, time

@@ -14,8 +14,9 @@
 #include "stream/verdict.h"
 #include "util/clock.h"
 
-#define PATIENCE_NS NSEC_PER_SEC	  /* for bytes that nobody has read yet */
-#define OVERTAKEN_NS (50 * NSEC_PER_MSEC) /* for records that the close has overtaken */
+#define PATIENCE_NS NSEC_PER_SEC		/* for bytes that nobody has read yet */
+#define OVERTAKEN_NS (50 * NSEC_PER_MSEC)	/* for records that the close has overtaken */
+#define OVERTAKEN_MOST_NS (300 * NSEC_PER_MSEC) /* for records that a note has overtaken */
 #define SWEEP_NS NSEC_PER_SEC
 #define ENTRIES_KEPT 256
 #define END_UNKNOWN UINT64_MAX
@@ -287,7 +288,10 @@ static void look_at_twin(struct connections *connections, struct entry *entry,
 		entry_end(connections, other, true);
 }
 
-/* For the pipeline: it will be told once more, which does no harm. */
+/*
+ * For the pipeline: it will be told once more, which does no harm. What was read before may still
+ * lie in the ring: then the note has to wait for its turn, but not for a record that was lost.
+ */
 static void look(void *context, struct conversation *conversation)
 {
 	struct connections *connections = context;
@@ -299,6 +303,9 @@ static void look(void *context, struct conversation *conversation)
 	if (!connections->host.noted ||
 	    !connections->host.noted(connections->host.context, entry->slot, &note) ||
 	    slot->generation != entry->generation)
+		return;
+	if (entry_widen(entry, DIRECTION_RX, note.position) > entry->edge[DIRECTION_RX] &&
+	    clock_now() < note.time + OVERTAKEN_MOST_NS)
 		return;
 	record_note(entry, connections->pipeline, &note);
 }
