@@ -3,11 +3,10 @@
  * The life of a connection as the kernel side keeps it.
  *
  *	(nothing) -- connect(), accepted, or first call seen --> known: a struct conn
- *	known -- a process touches it, rules say watch --------> admitted: has a slot, EVENT_OPEN
- *sent known -- rules say no ---------------------------------> refused, until the rules change
- *	admitted -- closed, or no longer watched --------------> EVENT_CLOSE; user space frees the
- *slot
- *	admitted -- user space does not want it ---------------> its slot's generation has moved on
+ *	known ----- a process touches it, rules say watch --> admitted: has a slot, EVENT_OPEN sent
+ *	known ----- rules say no ---------------------------> refused, until the rules change
+ *	admitted -- closed, or no longer watched ---> EVENT_CLOSE; user space frees the slot
+ *	admitted -- user space does not want it ------> its slot's generation has moved on
  */
 #ifndef ONLOOKER_BPF_CONNECTION_H
 #define ONLOOKER_BPF_CONNECTION_H
@@ -268,8 +267,6 @@ static __noinline void emit_close(struct conn *conn, u32 positions[2], u32 unrea
 	struct slot *slot = slot_of(conn);
 	struct event_close *event;
 
-	if (note && slot)
-		note_end(note, PACK(conn->slot, conn->generation));
 	if (slot)
 		slot->closed = conn->generation;
 	event = ring_reserve(sizeof(*event));
@@ -281,6 +278,7 @@ static __noinline void emit_close(struct conn *conn, u32 positions[2], u32 unrea
 		event->position[1] = positions[1];
 		event->unread = unread;
 		event->pad = 0;
+		read_tell(&event->read, slot ? note : NULL, event->head.time);
 		ring_submit(event, sizeof(*event), false);
 	}
 }

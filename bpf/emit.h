@@ -51,20 +51,20 @@ static __always_inline void head_fill(struct event_head *head, u8 kind, u32 slot
 static __always_inline u64 task_now(u64 id); /* task.h */
 
 /* Tells of the call that read last, along with a record that is being written. */
-static __always_inline void read_tell(struct event_data *event, struct read_note *note)
+static __always_inline void read_tell(struct event_read *read, struct read_note *note, u64 time)
 {
 	u64 ago, waited;
 
-	event->read_moved = 0;
+	read->position = read->moved = read->ago = read->waited = 0;
 	if (!note || !note->moved)
 		return;
-	ago = event->head.time - note->time;
+	ago = time - note->time;
 	waited = note->time - note->arrival;
-	event->read_moved = note->moved;
+	read->moved = note->moved;
 	note->moved = 0;
-	event->read_position = note->position;
-	event->read_ago = ago < EVENT_AGES ? ago : EVENT_AGES;
-	event->read_waited = note->arrival && waited < EVENT_AGES ? waited : EVENT_AGES;
+	read->position = note->position;
+	read->ago = ago < EVENT_AGES ? ago : EVENT_AGES;
+	read->waited = note->arrival && waited < EVENT_AGES ? waited : EVENT_AGES;
 }
 
 #define PACK(high, low) ((u64)(u32)(high) << 32 | (u32)(low))
@@ -150,31 +150,31 @@ __attribute__((noinline)) int emit_data(u64 buffer, u64 moved_want, u64 slot_gen
 		  meta & META_NOTED && note ? note->time :
 					      bpf_ktime_get_ns());
 	event->head.task = meta & META_NOTED ? 0 : task;
-	event->read_position = event->read_ago = event->read_waited = 0;
 	event->head.direction = meta & META_DIRECTION;
 	event->instant = instant;
 	event->position = HIGH(position_meta);
 	event->moved = HIGH(moved_want);
 	event->captured = error ? 0 : want;
 	event->loss = error ? LOSS_FAULT : meta / META_LOSS(1);
-	if (meta & META_DIRECTION)
-		read_tell(event, note);
-	else
-		event->read_moved = 0;
+	read_tell(&event->read, meta & META_DIRECTION ? note : NULL, event->head.time);
 	ring_submit(event, size, meta & META_HURRY);
 	return 0;
 }
 
-/* The call that was noted, if one was, gets a record of its own. */
-static __always_inline void note_end(struct read_note *note, u64 slot_generation)
+/* The call that was noted, if one was, gets a record of its own. Global: verified once by itself. */
+__attribute__((noinline)) int note_end(u64 slot_generation)
 {
-	u32 moved = note->moved;
+	u32 slot = HIGH(slot_generation);
+	struct read_note *note = bpf_map_lookup_elem(&read_notes, &slot);
+	u32 moved;
 
-	if (!moved)
-		return;
+	if (!note || !note->moved)
+		return 0;
+	moved = note->moved;
 	emit_data(0, PACK(moved, 0), slot_generation,
 		  PACK(note->position, META_LOSS(LOSS_LIMIT) | META_NOTED), note->arrival);
 	note->moved = 0;
+	return 0;
 }
 
 #endif

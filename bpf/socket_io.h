@@ -324,7 +324,8 @@ static __always_inline bool range_noted(struct range *range)
 
 	if (!note)
 		return false;
-	note_end(note, range->slot_generation);
+	if (note->moved)
+		note_end(range->slot_generation);
 	if (range->want)
 		return false;
 	note->time = bpf_ktime_get_ns();

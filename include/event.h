@@ -72,12 +72,21 @@ struct event_head {
 };
 
 /*
+ * A call that read, told along with the next record of its connection. Where only lengths are wanted
+ * of what is read (slot.limit) it has a record of its own only when another one reads before that.
+ */
+struct event_read {
+	__u32 position; /* as in event_data */
+	__u32 moved;	/* 0: none */
+	__u32 ago;	/* ns, before head.time; EVENT_AGES: longer */
+	__u32 waited;	/* ns from arrival to reading; EVENT_AGES: unknown, or longer */
+};
+
+#define EVENT_AGES 0xffffffffU
+
+/*
  * One contiguous range of one direction of a stream: `moved` bytes from `position` on, of which the
  * first `captured` follow this header. A call may leave several records, in order.
- *
- * Where only lengths are wanted of what is read (slot.limit), a call that reads is noted, and told
- * along with the next call that writes: the four fields at the end. It has a record of its own when
- * another read comes before that.
  */
 struct event_data {
 	struct event_head head;
@@ -88,14 +97,9 @@ struct event_data {
 	__u32 captured;
 	__u32 loss; /* enum loss_reason: why `captured` is less than what was wanted; 0: it is not
 		     */
-	__u32 read_position; /* a call that read before: as position and moved; 0 moved: none */
-	__u32 read_moved;
-	__u32 read_ago;	   /* ns, before head.time; EVENT_AGES: longer */
-	__u32 read_waited; /* ns from arrival to reading; EVENT_AGES: unknown, or longer */
+	struct event_read read;
 	__u8 bytes[];
 };
-
-#define EVENT_AGES 0xffffffffU
 
 /* By slot: the call that read last, while it is told by nothing else. Written by the kernel side.
  */
@@ -137,6 +141,7 @@ struct event_close {
 	__u32 position[2]; /* by direction: one past the last byte moved; a FIN not counted */
 	__u32 unread;	   /* bytes that arrived and may still be read */
 	__u32 pad;
+	struct event_read read;
 };
 
 #define EVENT_EXEC_SIZE 128
@@ -297,7 +302,7 @@ _Static_assert(sizeof(struct event_data) == 72, "event_data: 80 with the ring bu
 _Static_assert(sizeof(struct read_note) == 24, "read_note");
 _Static_assert(sizeof(struct event_open) == 32 + 48 + 8 + 4 + 6 + 2 + 4 + 32 + EVENT_PATH_SIZE + 4,
 	       "event_open");
-_Static_assert(sizeof(struct event_close) == 48, "event_close");
+_Static_assert(sizeof(struct event_close) == 64, "event_close");
 _Static_assert(sizeof(struct event_process) == 32 + 24 + EVENT_EXEC_SIZE + EVENT_ARGS_SIZE,
 	       "event_process");
 _Static_assert(sizeof(struct event_task) == 32 + 8 * EVENT_ANCESTORS, "event_task");

@@ -4,13 +4,13 @@
  *
  * Requests wait in one queue per connection, in the order sent. A response concerns the oldest:
  *
- *	request A, B, C         response                 queue afterwards      exchanges
- *	[A B C]                 COUNT|POP                [B C]                 A
- *	[B C]                   COUNT                    [B C]                 B's first of several
- *	[B C]                   POP                      [C]                   none (a Sync, a
- *MULTI's DISCARD) [C]                     DEFER                    [] deferred [C]       none
- *(QUEUED) [D] deferred [C]        COUNT|POP|DEFERRED       [D] deferred []       C deferred [E F]
- *DROP_DEFERRED            deferred []           none
+ *	waiting      response             waiting after           exchanges
+ *	[A B C]      COUNT|POP            [B C]                   A
+ *	[B C]        COUNT                [B C]                   B's first of several
+ *	[B C]        POP                  [C]                     none (a Sync, a MULTI's DISCARD)
+ *	[C]          DEFER                [] deferred [C]         none (QUEUED)
+ *	[D] def [C]  COUNT|POP|DEFERRED   [D] deferred []         C
+ *	def [E F]    DROP_DEFERRED        deferred []             none
  */
 #ifndef ONLOOKER_MESSAGE_H
 #define ONLOOKER_MESSAGE_H

@@ -4,8 +4,7 @@
  * capture's set-up); libraries return errors instead. Event-loop thread only.
  *
  *	log_info("onlooker.capture", "attached with %s", backend);
- *	log_warning_with("onlooker.config", LOG_EXTRA(LOG_TEXT("file", path)), "not reread: %s",
- *why);
+ *	log_warning_with("onlooker.config", LOG_EXTRA(LOG_TEXT("file", path)), "kept: %s", why);
  */
 #ifndef ONLOOKER_LOG_H
 #define ONLOOKER_LOG_H

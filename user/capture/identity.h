@@ -3,9 +3,8 @@
  * Who a process is, as the labels of its series: a small number for a set of labels, the same for
  * all processes with equal labels. Resolved once per process and kept.
  *
- *	(tgid, start stamp) -> process: container, pod  -> identity: service, namespace, pod,
- *container LRU, PROCESSES_LIMIT                               IDENTITIES_LIMIT, then service
- *"other"
+ *	(tgid, start stamp) -> process: container, pod -> identity: service, namespace, pod ...
+ *	                       LRU, PROCESSES_LIMIT       IDENTITIES_LIMIT, then service "other"
  */
 #ifndef ONLOOKER_IDENTITY_H
 #define ONLOOKER_IDENTITY_H

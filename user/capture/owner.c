@@ -2,12 +2,12 @@
 /*
  * Forms of a container's path, whatever stands in front:
  *
- *	kubepods/burstable/pod<uid>/<id>                              cgroupfs driver
- *	kubepods-burstable-pod<uid_with_underscores>.slice/cri-containerd-<id>.scope   systemd
- *driver kubepods-...-pod<uid>.slice:cri-containerd:<id>               systemd's form, cgroupfs
- *driver docker/<id>, system.slice/docker-<id>.scope, libpod-<id>.scope
- *	../../pod<uid>/<id>                                           seen from another cgroup
- *namespace
+ *	kubepods/burstable/pod<uid>/<id>                     cgroupfs driver
+ *	kubepods-burstable-pod<uid_with_underscores>.slice/cri-containerd-<id>.scope
+ *	                                                     systemd driver
+ *	kubepods-...-pod<uid>.slice:cri-containerd:<id>      systemd's form, cgroupfs driver
+ *	docker/<id>, system.slice/docker-<id>.scope, libpod-<id>.scope
+ *	../../pod<uid>/<id>                                  seen from another cgroup namespace
  */
 #include "capture/owner.h"
 

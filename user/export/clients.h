@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define CLIENTS_PLACES 128
-#define CLIENTS_MOST                                                                 \
+#define CLIENTS_MOST \
 	96 /* not cut: the rest of the places is for those that are, and still there \
 	    */
 

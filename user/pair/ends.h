@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A connection both of whose ends are on this node, paired once: by the server's end, from the
- *bytes as they were sent. What the receivers add is when they read them.
+ * bytes as they were sent. What the receivers add is when they read them.
  *
  *	client sends -> request waits            -- server reads up to there -> it has arrived
  *	server sends -> answer: its exchange
  *	                '-> the client's, unread -- client reads up to there -> its exchange
  *
  * A record of reading may come before that of sending: what is read beyond the bytes known so far
- *is remembered. Where one is missing the exchange is counted all the same, without a duration.
+ * is remembered. Where one is missing the exchange is counted all the same, without a duration.
  */
 #ifndef ONLOOKER_ENDS_H
 #define ONLOOKER_ENDS_H

@@ -6,15 +6,18 @@
  * Every message that is answered joins the queue, those that are no statements silently, so that
  * the answers' kinds tell at every moment whether both sides are in step:
  *
- *	client          answered by                                       counts as
- *	Query           (CommandComplete | EmptyQuery | Error)* Ready     each CommandComplete,
- *Error Parse           ParseComplete                                     an Error only Bind
- *BindComplete                                      an Error only Describe [ParameterDescription]
- *RowDescription | NoData    an Error only Close           CloseComplete nothing Execute
- *CommandComplete | EmptyQuery | PortalSuspended    one, or an Error (continued)    the same
- *nothing: it counted before FunctionCall    [FunctionCallResponse] Ready nothing: it is no
- *statement Sync            Ready                                             nothing startup ...
- *Ready                                         nothing SSL, GSSENC     one byte nothing
+ *	client        answered by                                      counts as
+ *	Query         (CommandComplete | EmptyQuery | Error)* Ready    each CommandComplete, Error
+ *	Parse         ParseComplete                                    an Error only
+ *	Bind          BindComplete                                     an Error only
+ *	Describe      [ParameterDescription] RowDescription | NoData   an Error only
+ *	Close         CloseComplete                                    nothing
+ *	Execute       CommandComplete | EmptyQuery | PortalSuspended   one, or an Error
+ *	  continued   the same                                         nothing: it counted before
+ *	FunctionCall  [FunctionCallResponse] Ready                     nothing: it is no statement
+ *	Sync          Ready                                            nothing
+ *	startup       ... Ready                                        nothing
+ *	SSL, GSSENC   one byte                                         nothing
  *
  * After an Error that was not Query's own the server skips what was sent up to the next Sync, and
  * so does the queue. An Error to Sync itself is a failed commit: its statements have counted.

@@ -4,8 +4,9 @@
  * (redis.io/docs/reference/protocol-spec, "Sending commands" and "Inline commands").
  *
  *	          "*3"              "$n name"          "$n argument" ...   the last one
- *	BETWEEN --------> [3 left] ----------> [2 left] -------> [1 left] -------------> BETWEEN,
- *report | "*0", "*-1", an empty line: nothing; any other line: report
+ *	BETWEEN --------> [3 left] ----------> [2 left] -------> [1 left] -------------> BETWEEN
+ *	                                                                                 report
+ *	"*0", "*-1", an empty line: nothing; any other line: report
  */
 #include "proto/redis_state.h"
 

@@ -310,33 +310,43 @@ static void look_at_twin(struct connections *connections, struct entry *entry,
 		entry_end(connections, other, true);
 }
 
+static void reach(struct entry *entry, unsigned int direction, uint64_t end)
+{
+	if (end > entry->edge[direction])
+		entry->edge[direction] = end;
+}
+
 static void take_reading(struct connections *connections, struct entry *entry, uint32_t position,
 			 struct chunk *chunk)
 {
 	chunk->position = entry_widen(entry, DIRECTION_RX, position);
 	if (chunk->arrival && chunk->arrival < entry->conversation.connection.established)
 		chunk->arrival = entry->conversation.connection.established;
-	if (chunk->position + chunk->moved > entry->edge[DIRECTION_RX])
-		entry->edge[DIRECTION_RX] = chunk->position + chunk->moved;
+	reach(entry, DIRECTION_RX, chunk->position + chunk->moved);
 	feed(connections, entry, DIRECTION_RX, chunk);
 }
 
 /* A call that read before this one, and is told along. One that is too old was found by look(). */
 static void on_reading(struct connections *connections, struct entry *entry,
-		       const struct event_data *data)
+		       const struct event_head *head, const struct event_read *read)
 {
 	struct chunk chunk = {
-		.time = data->head.time - data->read_ago,
-		.task = data->head.task,
-		.moved = data->read_moved,
+		.time = head->time - read->ago,
+		.task = head->task,
+		.moved = read->moved,
 		.loss = LOSS_LIMIT,
 	};
 
-	if (data->read_ago == EVENT_AGES)
+	if (!read->moved)
 		return;
-	if (data->read_waited != EVENT_AGES)
-		chunk.arrival = chunk.time - data->read_waited;
-	take_reading(connections, entry, data->read_position, &chunk);
+	if (read->ago == EVENT_AGES) {
+		reach(entry, DIRECTION_RX,
+		      entry_widen(entry, DIRECTION_RX, read->position) + read->moved);
+		return;
+	}
+	if (read->waited != EVENT_AGES)
+		chunk.arrival = chunk.time - read->waited;
+	take_reading(connections, entry, read->position, &chunk);
 }
 
 /* For the pipeline: it will be told once more, which does no harm. */
@@ -372,11 +382,9 @@ static void on_data(struct connections *connections, struct entry *entry,
 		.bytes = { data->bytes, data->captured },
 	};
 
-	if (data->read_moved)
-		on_reading(connections, entry, data);
+	on_reading(connections, entry, &data->head, &data->read);
 	tell_times(data, entry->conversation.connection.established, &chunk);
-	if (chunk.position + chunk.moved > entry->edge[direction])
-		entry->edge[direction] = chunk.position + chunk.moved;
+	reach(entry, direction, chunk.position + chunk.moved);
 	feed(connections, entry, direction, &chunk);
 	if (entry->silent)
 		presumption_learn(connections->presumptions, entry);
@@ -390,6 +398,7 @@ static void on_data(struct connections *connections, struct entry *entry,
 static void on_close(struct connections *connections, struct entry *entry,
 		     const struct event_close *close)
 {
+	on_reading(connections, entry, &close->head, &close->read);
 	entry->closed_at = close->head.time;
 	if (close->head.flags & EVENT_UNWATCHED) {
 		entry_end(connections, entry, false);

@@ -3,21 +3,19 @@
  * Both ends of a connection on this node, followed as one: each byte is taken once, where it is
  * sent, and parsed once, by the server's end. The receivers tell only when they have read.
  *
- *	client's TX bytes ---> server's request lane ---\
- *	server's TX bytes ---> server's answer lane ------ parsing, pairing ---> exchanges of both
- *ends server's RX times, client's RX times ----------/
+ *	client's TX bytes --> server's request lane -\
+ *	server's TX bytes --> server's answer lane ---- parsing, pairing --> exchanges of both ends
+ *	server's RX times, client's RX times --------/
  *
  * A duet begins where both ends stand at the same place with nothing under way. From then on the
  * client's conversation is PHASE_FOLLOWED. It breaks where bytes are missing: both ends are MIDWAY
  * then, each for itself. Private to user/stream.
  *
- *	two conversations -- both stand still --> duet -- gap, nonsense, one not seen any more -->
- *two
- *	                                           |-- nothing of ours --------------------> both
- *deaf
- *	                                           |-- server over --> client: its state, once it
- *speaks
- *	                                           '-- client over --> server, until it has read all
+ *	two conversations -- both stand still --> duet
+ *	duet -- gap, nonsense, one not seen any more --> two conversations
+ *	     -- nothing of ours -----------------------> both deaf
+ *	     -- server over ---------------------------> client: its state, once it speaks
+ *	     -- client over ---------------------------> server, until it has read all
  */
 #ifndef ONLOOKER_DUET_H
 #define ONLOOKER_DUET_H

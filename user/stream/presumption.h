@@ -3,7 +3,7 @@
  * What a connection carries that was open before the observer and has been silent since: what
  * others of its server carry, or else what is registered for the server's port or usual for its
  * program. A presumption is for the gauges only, and withdrawn when the connection speaks
- *otherwise.
+ * otherwise.
  *
  *	a server's endpoint -> protocol: a fixed table, of two that collide the newer one stays
  */

@@ -7,7 +7,7 @@
  *	   (born before)        (born before)   (root)       '- gathers -- queries
  *
  * The root of a request is the oldest of its answer's ancestors that was born after the request
- *came in; whatever descends from the root meanwhile was done for it.
+ * came in; whatever descends from the root meanwhile was done for it.
  */
 #ifndef ONLOOKER_TASKS_H
 #define ONLOOKER_TASKS_H

@@ -3,8 +3,7 @@
  * Processes that hardly live.
  *
  *	burst RATE SECONDS PROGRAM PORT [PROGRAM PORT]...	so many processes a second, in turn
- *	burst-web PORT, burst-cache PORT			one of them: one question, its
- *answer
+ *	burst-web PORT, burst-cache PORT	one of them: one question, its answer
  *
  * What is late is made up for. Prints "COUNT SECONDS" once all have ended well.
  */
