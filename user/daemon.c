@@ -300,12 +300,11 @@ static void push_span(void *context, const struct span *span)
 /* After the metrics, which give routes their names. */
 static int add_spans(struct daemon *daemon)
 {
-	struct spans_outlet outlet = { push_span, daemon->otlp };
-	int error = spans_new(&daemon->config, observer_tasks(daemon->observer), &outlet,
-			      &daemon->spans);
+	struct spans_host host = { .tasks = observer_tasks(daemon->observer),
+				   .details = details_wanted(),
+				   .outlet = { push_span, daemon->otlp } };
+	int error = spans_new(&daemon->config, &host, &daemon->spans);
 
-	if (!error)
-		error = details_begin();
 	return error ? error : observer_add(daemon->observer, spans_sink(daemon->spans));
 }
 
@@ -391,7 +390,6 @@ static void stop(struct daemon *daemon)
 	log_hold(false);
 	http_close(daemon->http);
 	observer_free(daemon->observer);
-	details_end();
 	left = otlp_close(daemon->otlp);
 	if (left)
 		log_warning_with(LOGGER, LOG_EXTRA(LOG_NUMBER("spans", left)),

@@ -45,7 +45,7 @@ static void remember(void *context, const struct span *span)
 
 void bed_again(enum config_sampler sampler, double ratio, uint64_t slow)
 {
-	struct spans_outlet outlet = { remember, NULL };
+	struct spans_host host = { bed_tasks, true, { remember, NULL } };
 
 	spans_free(bed);
 	bed = NULL;
@@ -53,7 +53,7 @@ void bed_again(enum config_sampler sampler, double ratio, uint64_t slow)
 	bed_config.traces.ratio = ratio;
 	bed_config.traces.slow = slow;
 	bed_count = 0;
-	assert_int_equal(spans_new(&bed_config, bed_tasks, &outlet, &bed), 0);
+	assert_int_equal(spans_new(&bed_config, &host, &bed), 0);
 }
 
 int bed_begin(void **state)

@@ -71,7 +71,7 @@ static void million(struct connection *http, struct connection *db)
 
 static void test_million(void **state)
 {
-	struct spans_outlet outlet = { take, NULL };
+	struct spans_host host = { NULL, true, { take, NULL } };
 	struct connection http[FLIGHT], *db;
 	struct spans_counts counts;
 	double failed = REQUESTS / 1000, kept;
@@ -82,7 +82,7 @@ static void test_million(void **state)
 	bed_config.traces.ratio = 0.1;
 	bed_config.traces.slow = 0;
 	memset(&seen, 0, sizeof(seen));
-	assert_int_equal(spans_new(&bed_config, NULL, &outlet, &bed), 0);
+	assert_int_equal(spans_new(&bed_config, &host, &bed), 0);
 	for (int i = 0; i < FLIGHT; i++)
 		http[i] = *bed_connection(&traffic_http, SIDE_SERVER, 7);
 	db = bed_connection(&traffic_database, SIDE_CLIENT, 7);

@@ -426,6 +426,7 @@ static void test_no_spans(void **state)
 	(void)state;
 	bed_call(db, "SELECT", 100 * MS, 101 * MS, 70);
 	untimed.timed = false;
+	untimed.begin = 0;
 	spans_sink(bed)->exchange(spans_sink(bed), &untimed);
 	settle();
 	assert_int_equal(bed_count, 0);

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "details.h"
+#include "proto/queries.h"
 #include "sink/callers.h"
 #include "sink/claims.h"
 #include "sink/route.h"
@@ -19,6 +20,7 @@ struct spans {
 	struct callers callers;
 	struct routes *routes;
 	struct slowness *slowness;
+	bool details;
 	uint64_t slow;	      /* ns; 0: slowness tells */
 	struct list open;     /* by when their turn is, like the next */
 	struct list awaiting; /* requests whose caller is known by number only */
@@ -210,23 +212,38 @@ static void call(struct spans *spans, const struct exchange *exchange)
 	list_add(&spans->open, &node->turn);
 }
 
+static void take(struct spans *spans, const struct exchange *exchange)
+{
+	if (exchange->end > spans->now)
+		spans->now = exchange->end;
+	/*
+	 * Where it is not known when an answer was read its end is when that was sent: good enough
+	 * for a span, which a trace would miss.
+	 */
+	if (!exchange->begin)
+		spans->counts.losses[SPANS_UNTIMED]++;
+	else if (exchange->connection->side == SIDE_SERVER)
+		serve(spans, exchange);
+	else
+		call(spans, exchange);
+}
+
 static void on_exchange(struct sink *sink, const struct exchange *exchange)
 {
 	struct spans *spans = (struct spans *)sink;
 	const struct connection *connection = exchange->connection;
-	bool aborted = exchange->outcome == OUTCOME_ABORTED && exchange->begin;
+	struct exchange bare;
 
 	if (!connection->protocol || !connection->side ||
 	    (connection->side == SIDE_SERVER && connection->protocol->family != FAMILY_HTTP))
 		return;
-	if (exchange->end > spans->now)
-		spans->now = exchange->end;
-	if (!exchange->timed && !aborted)
-		spans->counts.losses[SPANS_UNTIMED]++;
-	else if (connection->side == SIDE_SERVER)
-		serve(spans, exchange);
-	else
-		call(spans, exchange);
+	if (!spans->details) {
+		bare = *exchange;
+		bare.query = bare.error = QUERY_NONE;
+		bare.details = NULL;
+		exchange = &bare;
+	}
+	take(spans, exchange);
 }
 
 /* ---- the sink ---- */
@@ -285,8 +302,7 @@ static int start(struct spans *spans, const struct config *config, const struct 
 	return error;
 }
 
-int spans_new(const struct config *config, const struct tasks *tasks,
-	      const struct spans_outlet *outlet, struct spans **ret)
+int spans_new(const struct config *config, const struct spans_host *host, struct spans **ret)
 {
 	struct spans *spans = memory_take_zeroed(MEMORY_FIXED, sizeof(*spans));
 	int error;
@@ -298,12 +314,13 @@ int spans_new(const struct config *config, const struct tasks *tasks,
 				     .connection = on_connection,
 				     .tick = on_tick,
 				     .close = on_close };
-	spans->tracer.outlet = *outlet;
+	spans->details = host->details;
+	spans->tracer.outlet = host->outlet;
 	spans->tracer.counts = &spans->counts;
 	nodes_init(&spans->nodes);
 	list_init(&spans->open);
 	list_init(&spans->awaiting);
-	error = start(spans, config, tasks);
+	error = start(spans, config, host->tasks);
 	if (error)
 		spans_free(spans);
 	else

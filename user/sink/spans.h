@@ -75,12 +75,18 @@ struct spans_outlet {
 
 struct spans;
 
+/* What a sink of spans relies on; what it points to outlives it. */
+struct spans_host {
+	const struct tasks *tasks; /* NULL: threads are all that is known of tasks */
+	bool details; /* exchanges tell `query`, `error` and `details`; else these are not read */
+	struct spans_outlet outlet;
+};
+
 /*
- * A sink with the sampling, endpoints and limits of `config`, which is not kept. `tasks` (may be
- * NULL) must outlive it. 0 or -errno; spans_free(), or the sink's close(), ends it.
+ * A sink with the sampling and endpoints of `config`, which is not kept. 0 or -errno; spans_free(),
+ * or the sink's close(), ends it.
  */
-int spans_new(const struct config *config, const struct tasks *tasks,
-	      const struct spans_outlet *outlet, struct spans **ret);
+int spans_new(const struct config *config, const struct spans_host *host, struct spans **ret);
 void spans_free(struct spans *spans);
 
 /* The sink to add to an outlet; owned by the spans. */

@@ -44,3 +44,18 @@ def load_for(port, path, flight, seconds):
 
     asyncio.run(run())
     return next(done)
+
+
+async def _fail(port, path, count, first):
+    for number in range(first, first + count):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"GET /{path}/{number} HTTP/1.1", "Host: x", "Connection: close"
+        writer.write("\r\n".join((*head, "", "")).encode())
+        assert (await reader.read()).startswith(b"HTTP/1.1 500")
+        writer.close()
+
+
+def fail(port, path, count, first):
+    """`count` requests that must fail, one after the other."""
+    asyncio.run(_fail(port, path, count, first))
+    return count
