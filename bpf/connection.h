@@ -278,7 +278,11 @@ static __noinline void emit_close(struct conn *conn, u32 positions[2], u32 unrea
 		event->position[1] = positions[1];
 		event->unread = unread;
 		event->pad = 0;
-		read_tell(&event->read, slot ? note : NULL, event->head.time);
+		__builtin_memset(&event->read, 0, sizeof(event->read));
+		if (note && slot) {
+			event->read = *note;
+			note->moved = 0;
+		}
 		ring_submit(event, sizeof(*event), false);
 	}
 }

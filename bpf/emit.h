@@ -161,7 +161,7 @@ __attribute__((noinline)) int emit_data(u64 buffer, u64 moved_want, u64 slot_gen
 	return 0;
 }
 
-/* The call that was noted, if one was, gets a record of its own. Global: verified once by itself. */
+/* The call that was noted, if one was, gets a record of its own. Global: verified by itself. */
 __attribute__((noinline)) int note_end(u64 slot_generation)
 {
 	u32 slot = HIGH(slot_generation);

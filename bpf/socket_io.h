@@ -236,24 +236,31 @@ static __always_inline bool tcp_at_begin(struct sock *sk, const u32 position[2])
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	u32 fin = sk->sk_shutdown & RCV_SHUTDOWN ? 1 : 0;
+	u32 read, sent;
 
-	return tcp && position[DIRECTION_RX] == tcp->rcv_nxt - (u32)tcp->bytes_received - fin &&
-	       position[DIRECTION_TX] == tcp->snd_una - (u32)tcp->bytes_acked;
+	if (!tcp)
+		return false;
+	read = tcp->rcv_nxt - (u32)tcp->bytes_received - fin;
+	sent = tcp->snd_una - (u32)tcp->bytes_acked;
+	/* Else compilers may put the pointer into one condition with the numbers. */
+	asm volatile("" : "+r"(read), "+r"(sent));
+	return position[DIRECTION_RX] == read && position[DIRECTION_TX] == sent;
 }
 
 /*
  * A socket first seen in mid-life; or, since now and then the kernel does not tell that one was
- * accepted, at its first call.
+ * accepted, at its first call. A frame of its own: the stacks of all calls together have a limit.
  */
-static __always_inline struct conn *conn_discover(struct sock *sk, u16 family, u32 direction,
-						  u32 moved)
+static __noinline struct conn *conn_discover(struct sock *sk, u16 family, u32 direction, u32 moved)
 {
 	struct conn first = { .slot = SLOT_NONE, .late = late_flags(family) };
 
 	if (family == AF_UNIX) {
 		first.inode = inode_of(sk);
 	} else if (tcp_positions(sk, first.position)) {
-		first.position[direction & 1] -= moved;
+		/* No index: on the stack a compiler makes of it what old verifiers refuse. */
+		first.position[DIRECTION_RX] -= direction == DIRECTION_RX ? moved : 0;
+		first.position[DIRECTION_TX] -= direction == DIRECTION_RX ? 0 : moved;
 		if (tcp_at_begin(sk, first.position)) {
 			first.late = 0;
 			first.role = ROLE_SERVER;

@@ -72,8 +72,8 @@ struct event_head {
 };
 
 /*
- * A call that read, told along with the next record of its connection. Where only lengths are wanted
- * of what is read (slot.limit) it has a record of its own only when another one reads before that.
+ * A call that read, told along with the next record of its connection. Where only lengths are
+ * wanted of what is read (slot.limit) it has a record of its own only when another reads before.
  */
 struct event_read {
 	__u32 position; /* as in event_data */
@@ -83,6 +83,15 @@ struct event_read {
 };
 
 #define EVENT_AGES 0xffffffffU
+
+/* By slot: the call that read last, while it is told by nothing else. Written by the kernel side.
+ */
+struct read_note {
+	__u64 time;    /* ns */
+	__u64 arrival; /* ns, 0 unknown */
+	__u32 position;
+	__u32 moved; /* 0: none; written last, and cleared first */
+};
 
 /*
  * One contiguous range of one direction of a stream: `moved` bytes from `position` on, of which the
@@ -99,15 +108,6 @@ struct event_data {
 		     */
 	struct event_read read;
 	__u8 bytes[];
-};
-
-/* By slot: the call that read last, while it is told by nothing else. Written by the kernel side.
- */
-struct read_note {
-	__u64 time;    /* ns */
-	__u64 arrival; /* ns, 0 unknown */
-	__u32 position;
-	__u32 moved; /* 0: none; written last, and cleared first */
 };
 
 #define EVENT_PATH_SIZE 108
@@ -141,7 +141,7 @@ struct event_close {
 	__u32 position[2]; /* by direction: one past the last byte moved; a FIN not counted */
 	__u32 unread;	   /* bytes that arrived and may still be read */
 	__u32 pad;
-	struct event_read read;
+	struct read_note read; /* what was noted and not told */
 };
 
 #define EVENT_EXEC_SIZE 128
@@ -302,7 +302,7 @@ _Static_assert(sizeof(struct event_data) == 72, "event_data: 80 with the ring bu
 _Static_assert(sizeof(struct read_note) == 24, "read_note");
 _Static_assert(sizeof(struct event_open) == 32 + 48 + 8 + 4 + 6 + 2 + 4 + 32 + EVENT_PATH_SIZE + 4,
 	       "event_open");
-_Static_assert(sizeof(struct event_close) == 64, "event_close");
+_Static_assert(sizeof(struct event_close) == 72, "event_close");
 _Static_assert(sizeof(struct event_process) == 32 + 24 + EVENT_EXEC_SIZE + EVENT_ARGS_SIZE,
 	       "event_process");
 _Static_assert(sizeof(struct event_task) == 32 + 8 * EVENT_ANCESTORS, "event_task");

@@ -72,7 +72,7 @@ void ends_request(struct ends *ends, struct queue *waiting, struct request *requ
 static void complete(struct exchange *exchange, const struct reading *reading, uint64_t until)
 {
 	exchange->end = reading->time;
-	exchange->timed &= until > reading->position;
+	exchange->timed &= reading->time && until > reading->position;
 	if (exchange->end < exchange->begin)
 		exchange->end = exchange->begin;
 }
@@ -119,6 +119,8 @@ void ends_client_gone(struct ends *ends, struct outlet *outlet)
 		return;
 	for (struct held *held = ends->unread->first; held; held = held->next) {
 		held->exchange.outcome = OUTCOME_ABORTED;
+		held->exchange.code = 0;
+		held->exchange.hits = held->exchange.misses = 0;
 		held->exchange.timed = false;
 	}
 	held_end(ends->unread, outlet, true);

@@ -22,7 +22,7 @@
 /* A call that read `[position, end)` of a stream; ns. */
 struct reading {
 	uint64_t position, end;
-	uint64_t time;	  /* when it was read */
+	uint64_t time;	  /* when it was read; 0 unknown */
 	uint64_t arrival; /* when it had reached the socket */
 };
 
@@ -41,8 +41,8 @@ struct ends {
 };
 
 /*
- * The server has read a part of the request stream, whose whole messages end at `parsed`: the
- * requests in `waiting` that begin there have arrived.
+ * The server has read a part of the request stream, which is parsed up to the request that begins
+ * at `parsed`: the requests in `waiting` that begin there have arrived.
  */
 void ends_server_read(struct ends *ends, struct queue *waiting, const struct reading *reading,
 		      uint64_t parsed);

@@ -3,7 +3,8 @@
 
 #include <errno.h>
 
-#define HELD_MOST 1024 /* on trial */
+#define HELD_MOST 1024	  /* on trial */
+#define UNREAD_MOST 65536 /* a query may have many statements */
 
 void pair_expect(const struct pair *pair, struct expect *ret)
 {
@@ -72,8 +73,7 @@ static void report_client(struct pair *pair, struct request *request, struct out
 	struct held *held;
 
 	if (answered && !ends_have_read(ends, when->end)) {
-		held = held_push(ends->unread, outlet, outlet->open_requests, request->target,
-				 when->end);
+		held = held_push(ends->unread, outlet, UNREAD_MOST, request->target, when->end);
 		if (held) {
 			exchange_fill(&held->exchange, request, ends->client, NULL, message,
 				      when->last);
@@ -241,14 +241,16 @@ static void report_aborted(const struct request *request, struct outlet *outlet,
 	outlet_exchange(outlet, &exchange);
 }
 
+/* `read`: the number of the newest request that came to this end's program. */
 static void queue_abort(struct queue *queue, struct outlet *outlet,
 			const struct connection *connection, const struct connection *client,
-			uint64_t now)
+			uint64_t read, uint64_t now)
 {
 	struct request *request;
 
 	while ((request = queue_front(queue))) {
-		report_aborted(request, outlet, connection, now);
+		if (queue->pushed - queue->count < read)
+			report_aborted(request, outlet, connection, now);
 		if (client)
 			report_aborted(request, outlet, client, now);
 		queue_drop(queue, outlet);
@@ -267,11 +269,12 @@ void pair_abort(struct pair *pair, struct outlet *outlet, const struct connectio
 	}
 	/* Deferred requests without the one that would execute them were never executed. */
 	if (pair->waiting.count)
-		queue_abort(&pair->deferred, outlet, connection, client, now);
+		queue_abort(&pair->deferred, outlet, connection, client, UINT64_MAX, now);
 	while (pair->deferred.count)
 		queue_drop(&pair->deferred, outlet);
 	queue_free(&pair->deferred);
-	queue_abort(&pair->waiting, outlet, connection, client, now);
+	queue_abort(&pair->waiting, outlet, connection, client,
+		    pair->ends ? pair->ends->arrived : UINT64_MAX, now);
 }
 
 void pair_abort_client(struct pair *pair, struct outlet *outlet, uint64_t now, uint32_t unfinished)

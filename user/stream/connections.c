@@ -8,6 +8,7 @@
 #include "stream/duet.h"
 #include "stream/peer.h"
 #include "stream/presumption.h"
+#include "stream/record.h"
 #include "stream/twins.h"
 #include "stream/unix_sockets.h"
 #include "stream/verdict.h"
@@ -121,15 +122,6 @@ static bool is_whole(const struct entry *entry, uint64_t unread)
 	       duet_whole(entry, entry->end[DIRECTION_RX] - unread);
 }
 
-static void feed(struct connections *connections, struct entry *entry, unsigned int direction,
-		 const struct chunk *chunk)
-{
-	if (entry->conversation.duet)
-		duet_feed(entry, connections->pipeline, direction, chunk);
-	else
-		conversation_feed(&entry->conversation, connections->pipeline, direction, chunk);
-}
-
 /*
  * Bytes that moved without a record (splice() from a socket): their number is known, and in a body
  * that is all one wants.
@@ -143,9 +135,12 @@ static void fill_up(struct connections *connections, struct entry *entry, unsign
 		.moved = (uint32_t)(end - entry->edge[direction]),
 	};
 
+	/* Read at some time; of a duet that is all there is to be known. */
+	if (entry->conversation.duet && direction == DIRECTION_RX)
+		chunk.time = 0;
 	if (end <= entry->edge[direction] || end - entry->edge[direction] > UINT32_MAX)
 		return;
-	feed(connections, entry, direction, &chunk);
+	record_feed(entry, connections->pipeline, direction, &chunk);
 	entry->edge[direction] = end;
 }
 
@@ -272,28 +267,12 @@ static void on_fail(struct connections *connections, const struct event_open *op
 
 /* ---- data ---- */
 
-/* Nothing comes before its connection; what the kernel side knows by its ticks only, may seem to.
- */
-static void tell_times(const struct event_data *data, uint64_t established, struct chunk *chunk)
-{
-	uint64_t instant = data->instant;
-
-	if (!instant || instant > chunk->time)
-		return;
-	if (instant < established)
-		instant = established;
-	if ((data->head.direction & 1) == DIRECTION_RX)
-		chunk->arrival = instant;
-	else
-		chunk->time = instant;
-}
-
 /* The bytes of one end may be what the other has waited for. */
 static void look_at_twin(struct connections *connections, struct entry *entry,
 			 unsigned int direction)
 {
 	const struct conversation *c = &entry->conversation;
-	struct entry *other;
+	struct entry *other = entry->twin.other;
 
 	if (!c->duet) {
 		twins_witness(entry, connections->pipeline);
@@ -301,52 +280,11 @@ static void look_at_twin(struct connections *connections, struct entry *entry,
 		    (c->connection.side == SIDE_CLIENT) == (direction == DIRECTION_RX))
 			duet_try(entry, connections->pipeline);
 	}
-	other = entry->twin.other;
-	if (!other)
-		return;
-	if (c->duet)
+	/* Or a duet no more: what it reads is wanted again. */
+	if (c->duet || !connections->slots[other->slot].limit[DIRECTION_RX])
 		verdict_tell(other, &connections->slots[other->slot]);
 	if (other->deadline && is_whole(other, 0))
 		entry_end(connections, other, true);
-}
-
-static void reach(struct entry *entry, unsigned int direction, uint64_t end)
-{
-	if (end > entry->edge[direction])
-		entry->edge[direction] = end;
-}
-
-static void take_reading(struct connections *connections, struct entry *entry, uint32_t position,
-			 struct chunk *chunk)
-{
-	chunk->position = entry_widen(entry, DIRECTION_RX, position);
-	if (chunk->arrival && chunk->arrival < entry->conversation.connection.established)
-		chunk->arrival = entry->conversation.connection.established;
-	reach(entry, DIRECTION_RX, chunk->position + chunk->moved);
-	feed(connections, entry, DIRECTION_RX, chunk);
-}
-
-/* A call that read before this one, and is told along. One that is too old was found by look(). */
-static void on_reading(struct connections *connections, struct entry *entry,
-		       const struct event_head *head, const struct event_read *read)
-{
-	struct chunk chunk = {
-		.time = head->time - read->ago,
-		.task = head->task,
-		.moved = read->moved,
-		.loss = LOSS_LIMIT,
-	};
-
-	if (!read->moved)
-		return;
-	if (read->ago == EVENT_AGES) {
-		reach(entry, DIRECTION_RX,
-		      entry_widen(entry, DIRECTION_RX, read->position) + read->moved);
-		return;
-	}
-	if (read->waited != EVENT_AGES)
-		chunk.arrival = chunk.time - read->waited;
-	take_reading(connections, entry, read->position, &chunk);
 }
 
 /* For the pipeline: it will be told once more, which does no harm. */
@@ -356,36 +294,21 @@ static void look(void *context, struct conversation *conversation)
 	struct entry *entry =
 		(struct entry *)((char *)conversation - offsetof(struct entry, conversation));
 	const struct slot *slot = &connections->slots[entry->slot];
-	struct chunk chunk = { .loss = LOSS_LIMIT };
 	struct read_note note;
 
 	if (!connections->host.noted ||
 	    !connections->host.noted(connections->host.context, entry->slot, &note) ||
 	    slot->generation != entry->generation)
 		return;
-	chunk.time = note.time;
-	chunk.arrival = note.arrival;
-	chunk.moved = note.moved;
-	take_reading(connections, entry, note.position, &chunk);
+	record_note(entry, connections->pipeline, &note);
 }
 
 static void on_data(struct connections *connections, struct entry *entry,
 		    const struct event_data *data)
 {
 	unsigned int direction = data->head.direction & 1;
-	struct chunk chunk = {
-		.position = entry_widen(entry, direction, data->position),
-		.time = data->head.time,
-		.task = data->head.task,
-		.moved = data->moved,
-		.loss = data->loss,
-		.bytes = { data->bytes, data->captured },
-	};
 
-	on_reading(connections, entry, &data->head, &data->read);
-	tell_times(data, entry->conversation.connection.established, &chunk);
-	reach(entry, direction, chunk.position + chunk.moved);
-	feed(connections, entry, direction, &chunk);
+	record_data(entry, connections->pipeline, data);
 	if (entry->silent)
 		presumption_learn(connections->presumptions, entry);
 	if (entry->twin.other)
@@ -398,7 +321,8 @@ static void on_data(struct connections *connections, struct entry *entry,
 static void on_close(struct connections *connections, struct entry *entry,
 		     const struct event_close *close)
 {
-	on_reading(connections, entry, &close->head, &close->read);
+	if (close->read.moved)
+		record_note(entry, connections->pipeline, &close->read);
 	entry->closed_at = close->head.time;
 	if (close->head.flags & EVENT_UNWATCHED) {
 		entry_end(connections, entry, false);

@@ -259,7 +259,8 @@ static void abort_waiting(struct conversation *c, struct pipeline *p, uint64_t n
 		duet_leave(c, p);
 }
 
-void conversation_close(struct conversation *c, struct pipeline *p, uint64_t now)
+/* No more will come: what waits is taken as it is, the last messages may be complete by that. */
+static void finish(struct conversation *c, struct pipeline *p)
 {
 	for (int i = 0; i < 2; i++) {
 		while (c->phase != PHASE_DEAF && c->flows[i].ahead)
@@ -271,6 +272,13 @@ void conversation_close(struct conversation *c, struct pipeline *p, uint64_t now
 		parse_finish(c, p, direction_of(c, LANE_REQUEST));
 		parse_finish(c, p, direction_of(c, LANE_RESPONSE));
 	}
+}
+
+void conversation_close(struct conversation *c, struct pipeline *p, uint64_t now)
+{
+	bool led = c->phase == PHASE_FOLLOWED && c->duet->server;
+
+	finish(led ? c->duet->server : c, p);
 	abort_waiting(c, p, now);
 	phase_announce(c, p);
 	c->base = SESSION_NONE;
@@ -286,7 +294,8 @@ bool conversation_settled(const struct conversation *c, uint64_t ret[2])
 	const struct request *front = queue_front(&c->pair.waiting);
 
 	if (c->phase != PHASE_SPEAKING || c->pair.muted || c->pair.deferred.count ||
-	    c->inside[direction_of(c, LANE_RESPONSE)] || answers->parsed != answers->next)
+	    c->inside[direction_of(c, LANE_RESPONSE)] || answers->parsed != answers->next ||
+	    answers->ahead || requests->ahead)
 		return false;
 	if (front ? front->counted :
 		    c->inside[direction_of(c, LANE_REQUEST)] || requests->parsed > requests->next)
@@ -332,9 +341,18 @@ void conversation_free(struct conversation *c, struct pipeline *p)
 
 /* ---- the pipeline ---- */
 
-/* Answers are taken without the requests that they have waited for. */
+/*
+ * Answers are taken without the requests that they have waited for. Not where one of those is there
+ * in part: it would wait for another's answer then.
+ */
 static void stop_waiting(struct conversation *c, struct pipeline *p)
 {
+	unsigned int request = direction_of(c, LANE_REQUEST);
+
+	if (c->inside[request] || c->flows[request].parsed > c->flows[request].next) {
+		gap(c, p, request, LOSS_NONE);
+		return;
+	}
 	parse_late(c, p);
 	if (c->phase == PHASE_FRESH)
 		run(c, p, direction_of(c, LANE_REQUEST));

@@ -31,9 +31,39 @@ static bool at_one_place(const struct entry *client, const struct entry *server)
 	return true;
 }
 
+/*
+ * The server's end stands still and the client's is at the same place: so nothing is under way, and
+ * what the client's end may believe otherwise is wrong.
+ */
+static bool may_follow(const struct conversation *c)
+{
+	if (c->phase != PHASE_SPEAKING && c->phase != PHASE_MIDWAY)
+		return false;
+	for (int i = 0; i < 2; i++) {
+		if (!c->flows[i].started || c->flows[i].ahead)
+			return false;
+	}
+	return true;
+}
+
+static void follow(struct conversation *client, const struct conversation *server,
+		   struct pipeline *p)
+{
+	if (client->phase == PHASE_SPEAKING && pair_idle(&client->pair))
+		pair_unmute(&client->pair, &p->outlet);
+	phase_midway(client, p);
+	client->phase = PHASE_FOLLOWED;
+	client->inside[0] = client->inside[1] = false;
+	client->base = server->base;
+	phase_session(client, p, server->connection.session);
+	phase_settle(client);
+	phase_drop_state(client, p);
+}
+
 static void begin(struct duet *duet, struct conversation *server, struct conversation *client,
 		  struct pipeline *p)
 {
+	follow(client, server, p);
 	*duet = (struct duet){ .server = server, .client = client };
 	duet->ends.client = &client->connection;
 	duet->ends.unread = &client->pair.held;
@@ -42,9 +72,6 @@ static void begin(struct duet *duet, struct conversation *server, struct convers
 		duet->offset[lane_of(client, i)] = server->flows[!i].next - client->flows[i].next;
 	server->duet = client->duet = duet;
 	server->pair.ends = &duet->ends;
-	client->phase = PHASE_FOLLOWED;
-	phase_settle(client);
-	phase_drop_state(client, p);
 }
 
 void duet_try(struct entry *entry, struct pipeline *p)
@@ -56,7 +83,7 @@ void duet_try(struct entry *entry, struct pipeline *p)
 	struct duet *duet;
 
 	if (c->connection.side != SIDE_CLIENT || s->connection.side != SIDE_SERVER || c->alone ||
-	    c->protocol != s->protocol || !stands_still(c) || !stands_still(s) ||
+	    c->protocol != s->protocol || !may_follow(c) || !stands_still(s) ||
 	    !at_one_place(client, server))
 		return;
 	duet = pool_take(&p->duets);
@@ -74,6 +101,21 @@ static void begin_anew(struct conversation *client, struct pipeline *p)
 
 /* ---- chunks ---- */
 
+/* The request at hand, of which a part is parsed, has begun there, too. */
+static uint64_t asked_up_to(const struct conversation *server)
+{
+	return server->inside[DIRECTION_RX] ? server->begun[DIRECTION_RX].position :
+					      server->flows[DIRECTION_RX].parsed;
+}
+
+/* Of an answer up to the end of the lane any byte may be the last one. */
+static uint64_t answered_up_to(const struct conversation *server)
+{
+	uint64_t parsed = server ? server->flows[DIRECTION_TX].parsed : UINT64_MAX;
+
+	return server && parsed >= USED_TO_END ? 0 : parsed;
+}
+
 static void take_times(struct duet *duet, struct pipeline *p, bool client,
 		       const struct chunk *chunk)
 {
@@ -87,13 +129,9 @@ static void take_times(struct duet *duet, struct pipeline *p, bool client,
 	struct conversation *server = duet->server;
 
 	if (!client)
-		ends_server_read(&duet->ends, &server->pair.waiting, &reading,
-				 server->inside[DIRECTION_RX] ?
-					 server->begun[DIRECTION_RX].position :
-					 server->flows[DIRECTION_RX].parsed);
+		ends_server_read(&duet->ends, &server->pair.waiting, &reading, asked_up_to(server));
 	else
-		ends_client_read(&duet->ends, &p->outlet, &reading,
-				 server ? server->flows[DIRECTION_TX].parsed : UINT64_MAX);
+		ends_client_read(&duet->ends, &p->outlet, &reading, answered_up_to(server));
 }
 
 /* The server's end is over, but the client goes on asking: with what the other has left to it. */
@@ -152,6 +190,11 @@ static bool server_awaits(const struct duet *duet)
 	return waiting && waiting->count && duet->ends.arrived < waiting->pushed;
 }
 
+bool duet_owes(const struct conversation *c)
+{
+	return c->duet && (c == c->duet->client ? client_awaits(c->duet) : server_awaits(c->duet));
+}
+
 bool duet_awaits(const struct conversation *c)
 {
 	return c->duet && (client_awaits(c->duet) || server_awaits(c->duet));
@@ -169,6 +212,13 @@ void duet_look(struct conversation *c, struct pipeline *p)
 		p->look(p->look_context, duet->client);
 }
 
+/* A lane is told of up to `edge`, or nobody has to: of what is skipped there is no record. */
+static bool is_known(const struct conversation *server, unsigned int direction, uint64_t edge,
+		     uint64_t end)
+{
+	return edge >= end || conversation_skips(server, direction) >= end;
+}
+
 bool duet_whole(const struct entry *entry, uint64_t end)
 {
 	const struct conversation *c = &entry->conversation;
@@ -177,8 +227,10 @@ bool duet_whole(const struct entry *entry, uint64_t end)
 	if (!c->duet || !c->duet->server || !c->duet->client || !other)
 		return true;
 	if (c->phase == PHASE_FOLLOWED)
-		return other->edge[DIRECTION_TX] >= end + c->duet->offset[LANE_RESPONSE];
-	return other->edge[DIRECTION_TX] + c->duet->offset[LANE_REQUEST] >= end;
+		return is_known(c->duet->server, DIRECTION_TX, other->edge[DIRECTION_TX],
+				end + c->duet->offset[LANE_RESPONSE]);
+	return is_known(c, DIRECTION_RX, other->edge[DIRECTION_TX] + c->duet->offset[LANE_REQUEST],
+			end);
 }
 
 /* ---- the end ---- */

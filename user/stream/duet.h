@@ -7,11 +7,11 @@
  *	server's TX bytes --> server's answer lane ---- parsing, pairing --> exchanges of both ends
  *	server's RX times, client's RX times --------/
  *
- * A duet begins where both ends stand at the same place with nothing under way. From then on the
- * client's conversation is PHASE_FOLLOWED. It breaks where bytes are missing: both ends are MIDWAY
- * then, each for itself. Private to user/stream.
+ * A duet begins where both ends stand at the same place and at the server's nothing is under way.
+ * From then on the client's conversation is PHASE_FOLLOWED. It breaks where bytes are missing: both
+ * ends are MIDWAY then, each for itself. Private to user/stream.
  *
- *	two conversations -- both stand still --> duet
+ *	two conversations -- one place, still --> duet
  *	duet -- gap, nonsense, one not seen any more --> two conversations
  *	     -- nothing of ours -----------------------> both deaf
  *	     -- server over ---------------------------> client: its state, once it speaks
@@ -36,7 +36,10 @@ void duet_try(struct entry *entry, struct pipeline *pipeline);
 void duet_feed(struct entry *entry, struct pipeline *pipeline, unsigned int direction,
 	       const struct chunk *chunk);
 
-/* Whether there is something to be read that is not known to have been read. */
+/* Whether this end has to read what is not known to have been read. */
+bool duet_owes(const struct conversation *conversation);
+
+/* The same of either end. */
 bool duet_awaits(const struct conversation *conversation);
 
 /* Looks whether it has been read, where no record has told of it yet. */

@@ -10,7 +10,7 @@
 
 /*
  * Up to where the bytes of a direction are of no interest, as this end numbers them. In a duet what
- * is read may lie behind what is parsed: only where the skip has been reached it matters.
+ * is read lies behind what is parsed: nothing of that is skipped while it is owed.
  */
 static uint64_t skipped(const struct entry *entry, unsigned int direction)
 {
@@ -19,6 +19,8 @@ static uint64_t skipped(const struct entry *entry, unsigned int direction)
 	const struct flow *flow;
 	uint64_t offset = 0;
 
+	if (direction == DIRECTION_RX && duet_owes(c))
+		return 0;
 	if (!duet)
 		return conversation_skips(c, direction);
 	if (!duet->server)
@@ -28,8 +30,11 @@ static uint64_t skipped(const struct entry *entry, unsigned int direction)
 		flow = &duet->server->flows[!direction];
 		offset = duet->offset[direction == DIRECTION_TX ? LANE_REQUEST : LANE_RESPONSE];
 	}
-	if (flow->parsed <= flow->next || flow->parsed >= USED_TO_END ||
-	    entry->edge[direction] + offset < flow->next)
+	if (flow->parsed <= flow->next || flow->parsed >= USED_TO_END)
+		return 0;
+	/* A request's time is that of its first byte, an answer's of its last. */
+	if (direction == DIRECTION_RX && flow == &c->flows[direction] &&
+	    entry->edge[direction] < flow->next)
 		return 0;
 	return flow->parsed - offset;
 }

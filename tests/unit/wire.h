@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel side of one TCP connection both of whose ends are observed: calls become the records
+ * that bpf/ makes of them. Verdicts are honoured, a reader of whom only times are wanted is noted.
+ *
+ *	call --> verdict: skipped, noted, by length or with bytes --> record --> table
+ *	                                                     '-- slow: held until the call returns
+ */
+#ifndef ONLOOKER_TEST_WIRE_H
+#define ONLOOKER_TEST_WIRE_H
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "stream/connections.h"
+
+enum wire_who {
+	WIRE_CLIENT,
+	WIRE_SERVER,
+};
+
+struct wire_end {
+	uint32_t slot, generation;
+	uint32_t at[2];		 /* by direction: the kernel's position of the next byte */
+	struct event_data *held; /* of the call that has not returned */
+	size_t held_size;
+	bool slow;  /* what it writes next returns late */
+	bool loses; /* its next record finds no room in the ring */
+};
+
+struct wire {
+	struct connections *connections;
+	struct slot *slots;
+	struct read_note *notes; /* by slot */
+	struct wire_end ends[2]; /* by enum wire_who */
+};
+
+static inline void wire_deliver(struct wire *wire, struct wire_end *end, void *record, size_t size)
+{
+	if (!end->loses)
+		connections_event(wire->connections, record, size);
+	end->loses = false;
+	free(record);
+}
+
+/* read_tell() */
+static inline void wire_tell_note(struct event_data *data, struct read_note *note)
+{
+	uint64_t ago = data->head.time - note->time;
+	uint64_t waited = note->time - note->arrival;
+
+	if (!note->moved)
+		return;
+	data->read.moved = note->moved;
+	data->read.position = note->position;
+	data->read.ago = ago < EVENT_AGES ? ago : EVENT_AGES;
+	data->read.waited = note->arrival && waited < EVENT_AGES ? waited : EVENT_AGES;
+	note->moved = 0;
+}
+
+/* A slow call returns. */
+static inline void wire_return(struct wire *wire, enum wire_who who)
+{
+	struct wire_end *end = &wire->ends[who];
+	struct event_data *data = end->held;
+
+	end->held = NULL;
+	if (!data)
+		return;
+	if (!end->loses)
+		wire_tell_note(data, &wire->notes[end->slot]);
+	wire_deliver(wire, end, data, end->held_size);
+}
+
+/* emit_data() */
+static inline void wire_emit(struct wire *wire, enum wire_who who, enum event_direction direction,
+			     uint64_t time, uint64_t instant, uint32_t position, uint32_t moved,
+			     const void *bytes, uint32_t captured)
+{
+	struct wire_end *end = &wire->ends[who];
+	size_t size = sizeof(struct event_data) + captured;
+	struct event_data *data = malloc(size);
+
+	*data = (struct event_data){
+		.head = { .time = time,
+			  .task = 1000 + who,
+			  .slot = end->slot,
+			  .generation = end->generation,
+			  .tgid = 100 + who,
+			  .kind = EVENT_DATA,
+			  .direction = (uint8_t)direction },
+		.instant = instant,
+		.position = position,
+		.moved = moved,
+		.captured = captured,
+		.loss = captured < moved ? LOSS_LIMIT : LOSS_NONE,
+	};
+	if (captured)
+		memcpy(data->bytes, bytes, captured);
+	if (direction == DIRECTION_TX) {
+		wire_return(wire, who);
+		end->held = data;
+		end->held_size = size;
+		if (!end->slow)
+			wire_return(wire, who);
+	} else {
+		wire_deliver(wire, end, data, size);
+	}
+}
+
+/* note_end() */
+static inline void wire_note_end(struct wire *wire, enum wire_who who)
+{
+	struct read_note *note = &wire->notes[wire->ends[who].slot];
+
+	if (note->moved)
+		wire_emit(wire, who, DIRECTION_RX, note->time, note->arrival, note->position,
+			  note->moved, NULL, 0);
+	note->moved = 0;
+}
+
+/* range_skipped(): true: nothing of it is wanted; else how many bytes of it are not. */
+static inline bool wire_skipped(struct slot *slot, unsigned int direction, uint32_t position,
+				uint32_t moved, uint32_t *want, uint32_t *skip)
+{
+	uint32_t until = slot->until[direction];
+	int32_t beyond = (int32_t)(position + moved - until);
+
+	if (!slot->skipping[direction])
+		return false;
+	if (beyond < 0)
+		return (int32_t)(until - position) > 0;
+	slot->skipping[direction] = 0;
+	if (beyond == 0)
+		*want = 0;
+	else if ((int32_t)(until - position) > 0)
+		*skip = until - position;
+	return false;
+}
+
+/* socket_io() */
+static inline void wire_call(struct wire *wire, enum wire_who who, enum event_direction direction,
+			     uint64_t time, uint64_t instant, const char *bytes, uint32_t moved)
+{
+	struct wire_end *end = &wire->ends[who];
+	struct slot *slot = &wire->slots[end->slot];
+	uint32_t position = end->at[direction], want = slot->limit[direction], skip = 0;
+
+	end->at[direction] += moved;
+	if (!moved || slot->ignore || slot->generation != end->generation ||
+	    wire_skipped(slot, direction, position, moved, &want, &skip))
+		return;
+	if (direction == DIRECTION_RX) {
+		wire_note_end(wire, who);
+		if (!want) {
+			wire->notes[end->slot] =
+				(struct read_note){ time, instant, position, moved };
+			return;
+		}
+	}
+	if (!want || !bytes)
+		wire_emit(wire, who, direction, time, instant, position, moved, NULL, 0);
+	else
+		wire_emit(wire, who, direction, time, instant, position + skip, moved - skip,
+			  bytes + skip, want < moved - skip ? want : moved - skip);
+}
+
+/* A call that writes; NULL: its bytes cannot be captured. */
+static inline void wire_send(struct wire *wire, enum wire_who who, uint64_t time, const char *bytes,
+			     uint32_t moved)
+{
+	wire_call(wire, who, DIRECTION_TX, time, time, bytes, moved);
+}
+
+/* A call that reads what had arrived at `arrival`. */
+static inline void wire_receive(struct wire *wire, enum wire_who who, uint64_t time,
+				uint64_t arrival, const char *bytes, uint32_t moved)
+{
+	wire_call(wire, who, DIRECTION_RX, time, arrival, bytes, moved);
+}
+
+/* It gets its slot (slot_take()); the positions are for the caller to set before. */
+static inline void wire_open(struct wire *wire, enum wire_who who, uint64_t time, uint8_t flags)
+{
+	struct wire_end *end = &wire->ends[who];
+	bool server = who == WIRE_SERVER;
+	struct event_open open = {
+		.head = { .time = time,
+			  .slot = end->slot,
+			  .generation = ++end->generation,
+			  .tgid = 100 + who,
+			  .kind = EVENT_OPEN,
+			  .flags = flags },
+		.born = flags & EVENT_LATE ? 0 : time,
+		.established = flags & EVENT_LATE ? 0 : time,
+		.role = server ? ROLE_SERVER : ROLE_CLIENT,
+		.family = AF_INET,
+		.local_port = server ? 7000 : 50000,
+		.remote_port = server ? 50000 : 7000,
+		.local = { 127, 0, 0, 1 },
+		.remote = { 127, 0, 0, 1 },
+		.position = { end->at[0], end->at[1] },
+	};
+
+	wire->slots[end->slot] =
+		(struct slot){ .generation = end->generation, .limit = { UINT32_MAX, UINT32_MAX } };
+	wire->notes[end->slot].moved = 0;
+	connections_event(wire->connections, &open.head, sizeof(open));
+}
+
+/* emit_close(); of what was sent to it `unread` bytes had arrived. */
+static inline void wire_close(struct wire *wire, enum wire_who who, uint64_t time, uint32_t unread,
+			      uint8_t flags)
+{
+	struct wire_end *end = &wire->ends[who];
+	struct event_close *close = malloc(sizeof(*close));
+
+	wire_return(wire, who);
+	wire_note_end(wire, who);
+	wire->slots[end->slot].closed = end->generation;
+	*close = (struct event_close){
+		.head = { .time = time,
+			  .slot = end->slot,
+			  .generation = end->generation,
+			  .tgid = 100 + who,
+			  .kind = EVENT_CLOSE,
+			  .flags = flags },
+		.position = { end->at[0], end->at[1] },
+		.unread = unread,
+	};
+	wire_deliver(wire, end, close, sizeof(*close));
+}
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stream/record.h"
+
+#include "stream/duet.h"
+
+void record_feed(struct entry *entry, struct pipeline *pipeline, unsigned int direction,
+		 const struct chunk *chunk)
+{
+	if (entry->conversation.duet)
+		duet_feed(entry, pipeline, direction, chunk);
+	else
+		conversation_feed(&entry->conversation, pipeline, direction, chunk);
+}
+
+/* Nothing comes before its connection; what the kernel side knows by its ticks only, may seem to.
+ */
+static void tell_times(const struct event_data *data, uint64_t established, struct chunk *chunk)
+{
+	uint64_t instant = data->instant;
+
+	if (!instant || instant > chunk->time)
+		return;
+	if (instant < established)
+		instant = established;
+	if ((data->head.direction & 1) == DIRECTION_RX)
+		chunk->arrival = instant;
+	else
+		chunk->time = instant;
+}
+
+static void reach(struct entry *entry, unsigned int direction, uint64_t end)
+{
+	if (end > entry->edge[direction])
+		entry->edge[direction] = end;
+}
+
+static void take_reading(struct entry *entry, struct pipeline *pipeline, uint32_t position,
+			 struct chunk *chunk)
+{
+	chunk->position = entry_widen(entry, DIRECTION_RX, position);
+	if (chunk->arrival && chunk->arrival < entry->conversation.connection.established)
+		chunk->arrival = entry->conversation.connection.established;
+	reach(entry, DIRECTION_RX, chunk->position + chunk->moved);
+	record_feed(entry, pipeline, DIRECTION_RX, chunk);
+}
+
+void record_note(struct entry *entry, struct pipeline *pipeline, const struct read_note *note)
+{
+	struct chunk chunk = {
+		.time = note->time,
+		.arrival = note->arrival,
+		.moved = note->moved,
+		.loss = LOSS_LIMIT,
+	};
+
+	take_reading(entry, pipeline, note->position, &chunk);
+}
+
+/*
+ * A call that read before this one, and is told along. One that is too old was found by look(), if
+ * it was not another thread's that came after this call: it has been read, nobody knows when.
+ */
+static void on_reading(struct entry *entry, struct pipeline *pipeline,
+		       const struct event_head *head, const struct event_read *read)
+{
+	struct chunk chunk = {
+		.time = head->time - read->ago,
+		.task = head->task,
+		.moved = read->moved,
+		.loss = LOSS_LIMIT,
+	};
+
+	if (!read->moved)
+		return;
+	if (read->ago == EVENT_AGES && !entry->conversation.duet) {
+		reach(entry, DIRECTION_RX,
+		      entry_widen(entry, DIRECTION_RX, read->position) + read->moved);
+		return;
+	}
+	if (read->ago == EVENT_AGES)
+		chunk.time = 0;
+	else if (read->waited != EVENT_AGES)
+		chunk.arrival = chunk.time - read->waited;
+	take_reading(entry, pipeline, read->position, &chunk);
+}
+
+void record_data(struct entry *entry, struct pipeline *pipeline, const struct event_data *data)
+{
+	unsigned int direction = data->head.direction & 1;
+	struct chunk chunk = {
+		.position = entry_widen(entry, direction, data->position),
+		.time = data->head.time,
+		.task = data->head.task,
+		.moved = data->moved,
+		.loss = data->loss,
+		.bytes = { data->bytes, data->captured },
+	};
+
+	on_reading(entry, pipeline, &data->head, &data->read);
+	tell_times(data, entry->conversation.connection.established, &chunk);
+	reach(entry, direction, chunk.position + chunk.moved);
+	record_feed(entry, pipeline, direction, &chunk);
+}
