@@ -266,7 +266,7 @@ static void test_calls_alone(void **state)
 	bed_again(SAMPLER_PARENT_RATIO, 0.1, 0);
 	for (uint64_t i = 0; i < 100000; i++) {
 		bed_next.outcome = i % 1000 ? OUTCOME_OK : OUTCOME_ERROR;
-		bed_call(db, "SELECT", i * MS, i * MS + 1, 70);
+		bed_call(db, "SELECT", (i + 1) * MS, (i + 1) * MS + 1, 70);
 	}
 	assert_int_equal(spans_counts(bed).kept, 0);
 	assert_true(bed_count > 9500 && bed_count < 10700);

@@ -433,6 +433,28 @@ static void test_no_spans(void **state)
 	assert_int_equal(spans_counts(bed).losses[SPANS_UNTIMED], 1);
 }
 
+/* When it arrived was not seen: by descent its calls are known all the same, by thread not. */
+static void test_vague(void **state)
+{
+	struct connection *http = bed_connection(&traffic_http, SIDE_SERVER, 7);
+	struct connection *db = bed_connection(&traffic_database, SIDE_CLIENT, 7);
+
+	(void)state;
+	BED_TELL(7, BORN(101 * MS), BORN(50 * MS));
+	bed_call(db, "SELECT", 110 * MS, 111 * MS, BORN(101 * MS));
+	bed_next.read = 99 * MS;
+	bed_request(http, "/one", 0, 120 * MS, 0, BORN(101 * MS));
+	bed_call(db, "INSERT", 210 * MS, 211 * MS, 71);
+	bed_next.read = 199 * MS;
+	bed_request(http, "/two", 0, 220 * MS, 0, 71);
+	settle();
+	assert_child("SELECT", "GET /one");
+	assert_true(bed_find("GET /one")->span.begin == 99 * MS);
+	assert_string_equal(bed_find("GET /one")->text[SPAN_QUEUE_DURATION], "");
+	bed_find("GET /two");
+	assert_root("INSERT");
+}
+
 /* ---- bounds ---- */
 
 /* Calls without end in a program that serves: the oldest are given up, the newest stay. */
@@ -483,15 +505,25 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bed_begin, bed_end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_descent),	    TEST(test_late_calls),
-		TEST(test_background),	    TEST(test_thread_per_request),
-		TEST(test_thread_for_many), TEST(test_handed_over),
-		TEST(test_pipelined),	    TEST(test_processes),
-		TEST(test_chain),	    TEST(test_outer_caller),
-		TEST(test_split),	    TEST(test_traceparent),
-		TEST(test_parent_decides),  TEST(test_outgoing_traceparent),
-		TEST(test_server_span),	    TEST(test_client_spans),
-		TEST(test_no_spans),	    TEST(test_room),
+		TEST(test_descent),
+		TEST(test_late_calls),
+		TEST(test_background),
+		TEST(test_thread_per_request),
+		TEST(test_thread_for_many),
+		TEST(test_handed_over),
+		TEST(test_pipelined),
+		TEST(test_processes),
+		TEST(test_chain),
+		TEST(test_outer_caller),
+		TEST(test_split),
+		TEST(test_traceparent),
+		TEST(test_parent_decides),
+		TEST(test_outgoing_traceparent),
+		TEST(test_server_span),
+		TEST(test_client_spans),
+		TEST(test_no_spans),
+		TEST(test_vague),
+		TEST(test_room),
 		TEST(test_many_processes),
 	};
 

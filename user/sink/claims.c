@@ -94,7 +94,7 @@ static uint64_t root_of(const struct claims *claims, const struct node *request,
 {
 	struct window window = { .since = since(request), .end = request->end };
 
-	if (!answer)
+	if (!answer || (request->vague && TASK_KIND(answer) != TASK_BORN))
 		return 0;
 	/*
 	 * Read by one thread and answered by another: in between, who knows. Where both ends are

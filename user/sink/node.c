@@ -93,7 +93,8 @@ struct node *node_keep(struct nodes *nodes, const struct exchange *exchange)
 	node->owner.identity = connection->identity;
 	node->owner.tgid = connection->tgid;
 	node->owner.process = connection->process;
-	node->begin = exchange->begin;
+	node->vague = !exchange->begin;
+	node->begin = node->vague ? exchange->read : exchange->begin;
 	node->end = exchange->end;
 	node->read = exchange->read;
 	node->task = exchange->task;

@@ -63,6 +63,7 @@ struct node {
 	bool listed;	 /* among those by root */
 	bool awaits;	 /* its caller's end of the connection is not known yet */
 	bool slow;
+	bool vague; /* request: when it was read is not known, begin is when it was sent */
 	uint64_t ancestors[EVENT_ANCESTORS]; /* call: of its task, ended by 0 */
 };
 

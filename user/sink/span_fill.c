@@ -105,7 +105,7 @@ static void fill_http(struct span *span, const struct node *node)
 	add_server(span, authority);
 	if (node->peer > NAME_OTHER)
 		add(span, SPAN_CLIENT_ADDRESS, peer);
-	if (node->read >= node->begin)
+	if (node->read >= node->begin && !node->vague)
 		span_add_real(span, SPAN_QUEUE_DURATION,
 			      (double)(node->read - node->begin) / NSEC_PER_SEC);
 }

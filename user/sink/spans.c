@@ -129,7 +129,7 @@ static struct node *keep(struct spans *spans, const struct exchange *exchange)
 
 static bool is_slow(const struct spans *spans, const struct exchange *exchange)
 {
-	return spans->slow && exchange->end - exchange->begin >= spans->slow;
+	return spans->slow && exchange->begin && exchange->end - exchange->begin >= spans->slow;
 }
 
 static void serve(struct spans *spans, const struct exchange *exchange)
@@ -217,10 +217,11 @@ static void take(struct spans *spans, const struct exchange *exchange)
 	if (exchange->end > spans->now)
 		spans->now = exchange->end;
 	/*
-	 * Where it is not known when an answer was read its end is when that was sent: good enough
-	 * for a span, which a trace would miss.
+	 * Where it is not known when an answer was read its end is when that was sent; where it is
+	 * not known when a request arrived it begins when that was sent: good enough for a span,
+	 * which a trace would miss.
 	 */
-	if (!exchange->begin)
+	if (!exchange->begin && !exchange->read)
 		spans->counts.losses[SPANS_UNTIMED]++;
 	else if (exchange->connection->side == SIDE_SERVER)
 		serve(spans, exchange);
