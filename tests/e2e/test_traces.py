@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Traces of unmodified programs: below each request what was asked for it, and nothing else."""
 
+import shutil
+import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager
 
 import pytest
 from lib.process import HERE, accepts
 from lib.receiver import Receiver
-from lib.traces import ERROR, Traces, asked_by
+from lib.traces import ERROR, Traces, asked_by, commands_of
 
 FLIGHT = 64
 REQUESTS = 300
@@ -71,6 +74,10 @@ def settle(observer, receiver):
     assert not scrape.total("onlooker_trace_exchanges_lost_total", reason="no_room")
     observer.stop()
     assert "spans were not sent" not in observer.log_text()
+    # In literals, query strings, cookies, credentials: tests/e2e/clients/marked.py, apps/traces.py.
+    texts = [post.body for post in receiver.got()]
+    texts += [observer.log_text().encode(), repr(sorted(scrape.samples)).encode()]
+    assert not any(b"S3CRET" in text for text in texts)
     return Traces(receiver), scrape
 
 
@@ -148,6 +155,73 @@ def test_two_services(bed, postgres, redis, start_observer, receiver):
         # The client was watched, too: its call is the root.
         assert traces.parent(outer)["url.path"] == outer["url.path"]
         assert not traces.parent(outer).parent
+
+
+PLAIN = """
+import http.server, os, sys, socketserver, threading
+import redis
+from lib.traces import commands_of
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def setup(self):
+        super().setup()
+        self.redis = redis.Redis(port=int(os.environ["TASKS_REDIS"]))
+
+    def do_GET(self):
+        number = int(self.path.rpartition("/")[2])
+        for name in commands_of(number):
+            self.redis.execute_command(name, "key")
+        body = f"ZID{number}Z".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+
+Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def test_thread_for_each(bed, redis, start_observer, receiver):
+    """A server with a thread for each connection: threads are all that is known."""
+    port = bed.port()
+    env = {"TASKS_REDIS": str(redis.port), "PYTHONPATH": str(HERE)}
+    with (
+        observing(start_observer, bed, receiver) as observer,
+        bed.start("traces-plain", [sys.executable, "-c", PLAIN, port], env=env) as process,
+    ):
+        process.wait_for(lambda: accepts(port))
+        load(bed, port, ["plain"])
+        traces, _ = settle(observer, receiver)
+    served = traces.served(FIRST, REQUESTS, "plain")
+    right = sum(traces.calls(span) == Counter(commands_of(number))
+                for number, [span] in served.items())  # fmt: skip
+    wrong = sum(bool(traces.calls(span) - Counter(commands_of(number)))
+                for number, [span] in served.items())  # fmt: skip
+    assert (len(served), right, wrong) == (REQUESTS, REQUESTS, 0)
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="no Go")
+def test_goroutines(bed, redis, start_observer, receiver):
+    port, program = bed.port(), bed.folder / "traces-go"
+    subprocess.run(["go", "build", "-o", program, HERE / "apps" / "tasks.go"], check=True)
+    with (
+        observing(start_observer, bed, receiver) as observer,
+        bed.start("traces-go", [program, port, redis.port]) as process,
+    ):
+        process.wait_for(lambda: accepts(port))
+        load(bed, port, ["x"])
+        traces, _ = settle(observer, receiver)
+    served = traces.served(FIRST, REQUESTS, "x")
+    calls = Counter(traces.calls(span)["GET"] for [span] in served.values())
+    assert (len(served), calls) == (REQUESTS, {3: REQUESTS})
 
 
 def test_failed_ones_are_kept(bed, postgres, redis, start_observer, receiver):
