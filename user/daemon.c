@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "capture/follow.h"
 #include "confine.h"
 #include "export/otlp.h"
 #include "export/prometheus.h"
@@ -16,9 +17,11 @@
 #include "loop.h"
 #include "observer.h"
 #include "privileges.h"
+#include "proto/wanted.h"
 #include "self_report.h"
 #include "sink/live.h"
 #include "sink/metrics.h"
+#include "sink/spans.h"
 #include "util/clock.h"
 
 #define LOGGER "onlooker"
@@ -37,6 +40,7 @@ struct daemon {
 	struct metrics *metrics; /* owned by the observer once added */
 	struct http *http;
 	struct otlp *otlp;   /* NULL: no traces */
+	struct spans *spans; /* likewise; owned by the observer once added */
 	struct table *table; /* NULL: not on a terminal */
 	struct live *live;   /* owned by the observer once added */
 	int signals;
@@ -67,6 +71,7 @@ static void reread(struct daemon *daemon)
 		return;
 	}
 	if (metrics_configure(daemon->metrics, &next) ||
+	    (daemon->spans && spans_configure(daemon->spans, &next)) ||
 	    observer_watch(daemon->observer, &next.watch)) {
 		log_error(LOGGER, "configuration not reread, the old one stays: %s",
 			  strerror(ENOMEM));
@@ -221,6 +226,7 @@ static void collect(void *context, struct self_writer *writer)
 
 	self_report_write(daemon->observer, writer);
 	otlp_report(daemon->otlp, writer);
+	spans_report(daemon->spans, writer);
 }
 
 static const char *listen_advice(int error)
@@ -286,6 +292,22 @@ static void give_up_privileges(bool probing)
 
 /* ---- life ---- */
 
+static void push_span(void *context, const struct span *span)
+{
+	otlp_push(context, span);
+}
+
+/* After the metrics, which give routes their names. */
+static int add_spans(struct daemon *daemon)
+{
+	struct spans_host host = { .tasks = observer_tasks(daemon->observer),
+				   .details = details_wanted(),
+				   .outlet = { push_span, daemon->otlp } };
+	int error = spans_new(&daemon->config, &host, &daemon->spans);
+
+	return error ? error : observer_add(daemon->observer, spans_sink(daemon->spans));
+}
+
 static int add_sinks(struct daemon *daemon)
 {
 	const struct identities *identities = observer_identities(daemon->observer);
@@ -293,6 +315,8 @@ static int add_sinks(struct daemon *daemon)
 
 	if (!error)
 		error = observer_add(daemon->observer, metrics_sink(daemon->metrics));
+	if (!error && daemon->otlp)
+		error = add_spans(daemon);
 	if (error || !isatty(STDOUT_FILENO))
 		return error;
 	error = live_new(&daemon->config, identities, &daemon->live);
@@ -339,6 +363,7 @@ static int start(struct daemon *daemon, char *error, size_t size)
 	result = otlp_open(&daemon->config.traces, &daemon->otlp, error, size);
 	if (result)
 		return result;
+	daemon->config.limits.followed = daemon->otlp ? FOLLOW_LIMIT : 0;
 	result = observer_new(&daemon->config, &daemon->observer, error, size);
 	if (result)
 		return result;
@@ -388,7 +413,7 @@ int daemon_run(const struct options *options, struct config *config, char *error
 			      "observing");
 		if (isatty(STDOUT_FILENO) && !table_open(STDOUT_FILENO, &daemon.table))
 			log_hold(true);
-		give_up_privileges(daemon.config.limits.followed > 0);
+		give_up_privileges(daemon.otlp != NULL);
 		result = otlp_start(daemon.otlp, observer_identities(daemon.observer));
 		if (!result)
 			result = loop_run(daemon.loop);

@@ -50,11 +50,14 @@ static void on_record(void *context, const struct event_head *record, size_t siz
 {
 	struct observer *observer = context;
 
+	if (record->kind == EVENT_TASK && size >= sizeof(struct event_task)) {
+		if (observer->tasks)
+			tasks_told(observer->tasks, (const struct event_task *)record);
+		return;
+	}
 	connections_event(observer->connections, record, size);
 	if (record->kind == EVENT_PROCESS && size >= sizeof(struct event_process))
 		on_process(observer, (const struct event_process *)record);
-	else if (record->kind == EVENT_TASK && size >= sizeof(struct event_task))
-		tasks_told(observer->tasks, (const struct event_task *)record);
 }
 
 static bool admit(void *context, const struct event_open *open, uint32_t *ret_identity)

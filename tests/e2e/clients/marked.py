@@ -10,7 +10,9 @@ async def _requests(port, path, numbers):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for number in numbers:
         writer.write(
-            f"GET /{path}/{number} HTTP/1.1\r\nHost: x\r\nX-Mark: ZID{number}Z\r\n\r\n".encode()
+            f"GET /{path}/{number}?token=S3CRETQUERY HTTP/1.1\r\nHost: x\r\n"
+            f"X-Mark: ZID{number}Z\r\n"
+            "Cookie: session=S3CRETCOOKIE\r\nAuthorization: Bearer S3CRETTOKEN\r\n\r\n".encode()
         )
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         assert head.startswith(b"http/1.1 200"), head
@@ -44,3 +46,18 @@ def load_for(port, path, flight, seconds):
 
     asyncio.run(run())
     return next(done)
+
+
+async def _fail(port, path, count, first):
+    for number in range(first, first + count):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"GET /{path}/{number} HTTP/1.1", "Host: x", "Connection: close"
+        writer.write("\r\n".join((*head, "", "")).encode())
+        assert (await reader.read()).startswith(b"HTTP/1.1 500")
+        writer.close()
+
+
+def fail(port, path, count, first):
+    """`count` requests that must fail, one after the other."""
+    asyncio.run(_fail(port, path, count, first))
+    return count

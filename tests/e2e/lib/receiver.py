@@ -78,6 +78,7 @@ class Post:
         self.size = len(body)
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
+        self.body = body
         self.spans = list(_each(body, 1, 2, 2))
 
     def times(self):

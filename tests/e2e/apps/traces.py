@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A FastAPI service whose work for request N tells N by the choice of commands and statements
+(tests/e2e/lib/traces.py), in every way that work moves between contexts and threads. MW=1: below a
+BaseHTTPMiddleware. NEXT: the port of another such service, asked by /next."""
+
+import asyncio
+import os
+import sys
+import threading
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import psycopg
+import redis
+import redis.asyncio
+from fastapi import BackgroundTasks, Depends, FastAPI
+from fastapi.responses import StreamingResponse
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from lib.traces import commands_of, statements_of
+
+POSTGRES, REDIS = os.environ["TASKS_POSTGRES"], int(os.environ["TASKS_REDIS"])
+open_here = threading.local()
+
+
+@asynccontextmanager
+async def lifespan(app):
+    app.pool = await asyncpg.create_pool(POSTGRES, min_size=20, max_size=20)
+    app.redis = redis.asyncio.Redis(port=REDIS, max_connections=1000)
+    app.sync_redis = redis.Redis(port=REDIS)
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+async def command(name):
+    await app.redis.execute_command(name, "key")
+
+
+async def statement(text):
+    async with app.pool.acquire() as connection:
+        await connection.execute(text)
+
+
+async def ask(number):
+    for name in commands_of(number):
+        await command(name)
+    for text in statements_of(number).values():
+        await statement(text)
+
+
+def work(number):
+    """The same in a thread, by drivers that wait."""
+    if not hasattr(open_here, "connection"):
+        open_here.connection = psycopg.connect(POSTGRES, autocommit=True)
+    for name in commands_of(number):
+        app.sync_redis.execute_command(name, "key")
+    with open_here.connection.cursor() as cursor:
+        for text in statements_of(number).values():
+            cursor.execute(text)
+
+
+@app.get("/async/{number}")
+async def plain(number: int):
+    await ask(number)
+    return f"ZID{number}Z"
+
+
+@app.get("/sync/{number}")
+def sync(number: int):
+    work(number)
+    return f"ZID{number}Z"
+
+
+@app.get("/tothread/{number}")
+async def to_thread(number: int):
+    await asyncio.to_thread(work, number)
+    return f"ZID{number}Z"
+
+
+@app.get("/executor/{number}")
+async def executor(number: int):
+    await asyncio.get_running_loop().run_in_executor(None, work, number)
+    return f"ZID{number}Z"
+
+
+@app.get("/gather/{number}")
+async def gather(number: int):
+    await asyncio.gather(
+        *map(command, commands_of(number)), *map(statement, statements_of(number).values())
+    )
+    return f"ZID{number}Z"
+
+
+@app.get("/stream/{number}")
+async def stream(number: int):
+    async def parts():
+        yield "begin"
+        await ask(number)
+        yield f"ZID{number}Z"
+
+    return StreamingResponse(parts())
+
+
+def dependency(number: int):
+    work(number)
+
+
+NEEDED = Depends(dependency)
+
+
+@app.get("/depends/{number}")
+async def depends(number: int, _: None = NEEDED):
+    return f"ZID{number}Z"
+
+
+async def later(number):
+    await asyncio.sleep(0.01)
+    await ask(number)
+
+
+@app.get("/background/{number}")
+async def background(number: int, tasks: BackgroundTasks):
+    tasks.add_task(later, number)
+    return f"ZID{number}Z"
+
+
+@app.get("/next/{number}")
+async def ask_next(number: int):
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(os.environ["NEXT"]))
+    head = f"GET /async/{number}?token=S3CRETQUERY HTTP/1.1", "Host: inner", "Connection: close"
+    writer.write("\r\n".join((*head, "", "")).encode())
+    assert b"200 OK" in await reader.read()
+    writer.close()
+    return f"ZID{number}Z"
+
+
+@app.get("/fail/{number}")
+async def fail(number: int):
+    raise RuntimeError("fail")
+
+
+if os.environ.get("MW"):
+
+    @app.middleware("http")
+    async def middleware(request, call_next):
+        response = await call_next(request)
+        response.headers["x-seen"] = "1"
+        return response

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traces of unmodified programs: below each request what was asked for it, and nothing else."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager
+
+import pytest
+from lib.process import HERE, accepts
+from lib.receiver import Receiver
+from lib.traces import ERROR, Traces, asked_by, commands_of
+
+FLIGHT = 64
+REQUESTS = 300
+WARM, FIRST, STEP = 1_000_000, 2_000_000, 100_000
+ENDPOINTS = ("async", "sync", "tothread", "executor", "gather", "stream", "depends")
+SETTLED = 1.5  # seconds until traces of what is over are posted
+ALL = {"sampler": "always_on", "delay": 0.1, "flush": 20, "queue": 32768, "batch": 2048}
+
+
+@pytest.fixture
+def receiver():
+    with Receiver() as ret:
+        yield ret
+
+
+@contextmanager
+def observing(start_observer, bed, receiver, **traces):
+    config = bed.watch() | {"traces": ALL | {"endpoint": receiver.url} | traces,
+                            "memory_limit": 256 << 20,
+                            "limits": {"ring_bytes": 1 << 26}}  # fmt: skip
+    observer = start_observer(config)
+    try:
+        yield observer
+    finally:
+        observer.stop()
+
+
+@contextmanager
+def service(bed, postgres, redis, *flags, name="traces-app", env=None):
+    port = bed.port()
+    # fmt: off
+    command = [sys.executable, "-m", "uvicorn", "traces:app", "--app-dir", HERE / "apps",
+               "--host", "127.0.0.1", "--port", port, "--no-access-log", *flags]
+    # fmt: on
+    env = {"TASKS_POSTGRES": postgres.url(sslmode="disable"), "TASKS_REDIS": str(redis.port)} | (
+        env or {}
+    )
+    with bed.start(name, command, env=env) as process:
+        process.wait_for(lambda: accepts(port), 60)
+        yield port
+
+
+def load(bed, port, paths):
+    """Requests of each path after a warm-up; when they began."""
+    for _ in range(2):
+        for path in paths:
+            bed.call("marked.load", port, path, FLIGHT, FLIGHT * 2, WARM)
+        time.sleep(2)
+    begin = time.time_ns()
+    for i, path in enumerate(paths):
+        bed.call("marked.load", port, path, FLIGHT, REQUESTS, FIRST + i * STEP)
+    return begin
+
+
+def settle(observer, receiver):
+    """All that the observer knows was posted, at its end at the latest; what it said before."""
+    time.sleep(SETTLED)
+    scrape = observer.scrape()
+    assert not scrape.total("onlooker_spans_dropped_total")
+    assert not scrape.total("onlooker_trace_exchanges_lost_total", reason="no_room")
+    observer.stop()
+    assert "spans were not sent" not in observer.log_text()
+    # In literals, query strings, cookies, credentials: tests/e2e/clients/marked.py, apps/traces.py.
+    texts = [post.body for post in receiver.got()]
+    texts += [observer.log_text().encode(), repr(sorted(scrape.samples)).encode()]
+    assert not any(b"S3CRET" in text for text in texts)
+    return Traces(receiver), scrape
+
+
+def judge(traces, path, first, count=REQUESTS):
+    """How many requests have the calls that were made for them, too few, or others; `unseen` have
+    no span, which the observer must have counted."""
+    served = traces.served(first, count, path)
+    found = {"right": 0, "missing": 0, "wrong": 0, "unseen": count - len(served)}
+    for number, spans in served.items():
+        assert len(spans) == 1
+        calls, asked = traces.calls(spans[0]), asked_by(number)
+        if calls - asked:
+            found["wrong"] += 1
+        elif calls != asked:
+            found["missing"] += 1
+        else:
+            found["right"] += 1
+    return found
+
+
+def all_right(found, scrape, count=REQUESTS):
+    """All that have spans; the others were counted as such whose time is not known."""
+    unseen = sum(one["unseen"] for one in found.values())
+    return unseen <= scrape.total("onlooker_trace_exchanges_lost_total") and all(
+        one["right"] + one["unseen"] == count and one["unseen"] < count / 20
+        for one in found.values()
+    )
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("below", ["", "1"], ids=["bare", "middleware"])
+def test_right_parents(bed, postgres, redis, start_observer, receiver, loop, below):
+    with (
+        observing(start_observer, bed, receiver) as observer,
+        service(bed, postgres, redis, "--loop", loop, env={"MW": below}) as port,
+    ):
+        begin = load(bed, port, ENDPOINTS)
+        traces, scrape = settle(observer, receiver)
+    found = {path: judge(traces, path, FIRST + i * STEP) for i, path in enumerate(ENDPOINTS)}
+    assert all_right(found, scrape), found
+    unseen = sum(one["unseen"] for one in found.values())
+    assert len(traces.orphans(begin)) <= unseen * 12
+
+
+def test_background(bed, postgres, redis, start_observer, receiver):
+    """What goes on after the answer is that request's or nobody's."""
+    with (
+        observing(start_observer, bed, receiver) as observer,
+        service(bed, postgres, redis) as port,
+    ):
+        load(bed, port, ["background"])
+        traces, _ = settle(observer, receiver)
+    found = judge(traces, "background", FIRST)
+    assert not found["wrong"] and found["unseen"] < REQUESTS / 20, found
+
+
+def test_two_services(bed, postgres, redis, start_observer, receiver):
+    """One calls the other: one trace, without any header."""
+    with (
+        observing(start_observer, bed, receiver) as observer,
+        service(bed, postgres, redis, name="traces-inner") as inner,
+        service(bed, postgres, redis, env={"NEXT": str(inner)}) as port,
+    ):
+        load(bed, port, ["next"])
+        traces, scrape = settle(observer, receiver)
+    assert scrape.total("onlooker_traces_split_total") == 0
+    assert all_right({"async": judge(traces, "async", FIRST)}, scrape)
+    outers = traces.served(FIRST, REQUESTS, "next")
+    assert len(outers) > REQUESTS * 0.95
+    for number, [outer] in outers.items():
+        [call] = [child for child in outer.children if child["http.request.method"]]
+        [inner] = call.children
+        assert call["url.path"] == inner["url.path"] == f"/async/{number}"
+        assert inner.trace == outer.trace and inner["http.route"] == "/async/{id}"
+        # The client was watched, too: its call is the root.
+        assert traces.parent(outer)["url.path"] == outer["url.path"]
+        assert not traces.parent(outer).parent
+
+
+PLAIN = """
+import http.server, os, sys, socketserver, threading
+import redis
+from lib.traces import commands_of
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def setup(self):
+        super().setup()
+        self.redis = redis.Redis(port=int(os.environ["TASKS_REDIS"]))
+
+    def do_GET(self):
+        number = int(self.path.rpartition("/")[2])
+        for name in commands_of(number):
+            self.redis.execute_command(name, "key")
+        body = f"ZID{number}Z".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+
+Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def test_thread_for_each(bed, redis, start_observer, receiver):
+    """A server with a thread for each connection: threads are all that is known."""
+    port = bed.port()
+    env = {"TASKS_REDIS": str(redis.port), "PYTHONPATH": str(HERE)}
+    with (
+        observing(start_observer, bed, receiver) as observer,
+        bed.start("traces-plain", [sys.executable, "-c", PLAIN, port], env=env) as process,
+    ):
+        process.wait_for(lambda: accepts(port))
+        load(bed, port, ["plain"])
+        traces, _ = settle(observer, receiver)
+    served = traces.served(FIRST, REQUESTS, "plain")
+    right = sum(traces.calls(span) == Counter(commands_of(number))
+                for number, [span] in served.items())  # fmt: skip
+    wrong = sum(bool(traces.calls(span) - Counter(commands_of(number)))
+                for number, [span] in served.items())  # fmt: skip
+    assert (len(served), right, wrong) == (REQUESTS, REQUESTS, 0)
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="no Go")
+def test_goroutines(bed, redis, start_observer, receiver):
+    port, program = bed.port(), bed.folder / "traces-go"
+    subprocess.run(["go", "build", "-o", program, HERE / "apps" / "tasks.go"], check=True)
+    with (
+        observing(start_observer, bed, receiver) as observer,
+        bed.start("traces-go", [program, port, redis.port]) as process,
+    ):
+        process.wait_for(lambda: accepts(port))
+        load(bed, port, ["x"])
+        traces, _ = settle(observer, receiver)
+    served = traces.served(FIRST, REQUESTS, "x")
+    calls = Counter(traces.calls(span)["GET"] for [span] in served.values())
+    assert (len(served), calls) == (REQUESTS, {3: REQUESTS})
+
+
+def test_failed_ones_are_kept(bed, postgres, redis, start_observer, receiver):
+    with (
+        observing(
+            start_observer, bed, receiver, sampler="parentbased_traceidratio", ratio=0.1, slow=60
+        ) as observer,
+        service(bed, postgres, redis) as port,
+    ):
+        bed.call("marked.fail", port, "fail", 100, FIRST)
+        load(bed, port, ["async"])
+        traces, _ = settle(observer, receiver)
+    failed = traces.served(FIRST, REQUESTS, "fail")
+    assert len(failed) == 100
+    assert all(span.status == ERROR and span.name == "GET /fail/{id}" and
+               span["error.type"] == "500" for [span] in failed.values())  # fmt: skip
+    kept = traces.served(FIRST, REQUESTS, "async")
+    assert 5 < len(kept) < 80
+    for number, [span] in kept.items():
+        assert traces.calls(span) == asked_by(number)
+
+
+def test_off(bed, redis, start_observer):
+    """Without traces there is nothing of them."""
+    observer = start_observer()
+    bed.run(["redis-cli", "-p", redis.port, "ping"])
+    assert not list(observer.scrape().select("onlooker_traces_total"))

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sink/claims.h"
+
+#include <errno.h>
+
+#include "sink/places.h"
+
+#define ROOTS 4096 /* a power of two */
+
+struct claims {
+	const struct tasks *tasks;
+	struct places places;
+	struct list held; /* calls, oldest first */
+	size_t held_count;
+	struct node *roots[ROOTS]; /* open requests, by what their calls descend from */
+};
+
+int claims_new(const struct tasks *tasks, struct claims **ret)
+{
+	struct claims *claims = memory_take_zeroed(MEMORY_FIXED, sizeof(*claims));
+
+	if (!claims)
+		return -ENOMEM;
+	claims->tasks = tasks;
+	list_init(&claims->held);
+	places_init(&claims->places);
+	*ret = claims;
+	return 0;
+}
+
+void claims_free(struct claims *claims)
+{
+	if (!claims)
+		return;
+	places_free(&claims->places);
+	memory_give(MEMORY_FIXED, claims, sizeof(*claims));
+}
+
+void claims_serve(struct claims *claims, const struct span_owner *owner)
+{
+	place_find(&claims->places, owner, true);
+}
+
+bool claims_serves(struct claims *claims, const struct span_owner *owner)
+{
+	return place_find(&claims->places, owner, false);
+}
+
+/* ---- whose ---- */
+
+static uint64_t since(const struct node *request)
+{
+	return request->read ? request->read : request->begin;
+}
+
+/* By descent alone, through tasks that are younger than the request. */
+static bool descends(const struct node *call, const struct node *request)
+{
+	uint64_t task = call->task;
+
+	for (int i = 0; task; i++) {
+		if (task == request->root)
+			return true;
+		if (TASK_KIND(task) != TASK_BORN || TASK_VALUE(task) < since(request) ||
+		    i == EVENT_ANCESTORS)
+			return false;
+		task = call->ancestors[i];
+	}
+	return false;
+}
+
+static bool made_for(const struct node *call, const struct node *request)
+{
+	return call->begin >= since(request) && call->begin <= request->end &&
+	       descends(call, request);
+}
+
+static bool trusted(const struct node *request)
+{
+	return TASK_KIND(request->root) == TASK_BORN || !request->place->mixed;
+}
+
+/* ---- requests ---- */
+
+static struct node **root_bucket(struct claims *claims, const struct place *place, uint64_t root)
+{
+	uint64_t hash = (root ^ (uintptr_t)place) * 0x9e3779b97f4a7c15ULL;
+
+	return &claims->roots[hash >> 40 & (ROOTS - 1)];
+}
+
+/* What its calls descend from; 0 where that is not known, or is another request's, too. */
+static uint64_t root_of(const struct claims *claims, const struct node *request, uint64_t answer)
+{
+	struct window window = { .since = since(request), .end = request->end };
+
+	if (!answer || (request->vague && TASK_KIND(answer) != TASK_BORN))
+		return 0;
+	/*
+	 * Read by one thread and answered by another: in between, who knows. Where both ends are
+	 * seen `task` is whose call sent the request.
+	 */
+	if (TASK_KIND(answer) == TASK_THREAD && !request->both && request->task &&
+	    request->task != answer)
+		return 0;
+	window.root = claims->tasks ?
+			      task_root(claims->tasks, request->owner.tgid, answer, window.since) :
+			      answer;
+	window.connection = request->connection;
+	return place_unique(request->place, &window) ? window.root : 0;
+}
+
+static void unhold(struct claims *claims, struct node *call)
+{
+	list_remove(&call->held);
+	list_remove(&call->beside);
+	claims->held_count--;
+	place_release(&claims->places, call->place);
+	call->place = NULL;
+}
+
+/* What came before the request was read is older than it. */
+static void claim_held(struct claims *claims, struct node *request)
+{
+	struct list *calls = &request->place->calls, *at = calls, *next;
+
+	while (at->prev != calls && LIST_OF(at->prev, struct node, beside)->kept >= since(request))
+		at = at->prev;
+	for (; at != calls; at = next) {
+		struct node *call = LIST_OF(at, struct node, beside);
+
+		next = at->next;
+		if (!made_for(call, request))
+			continue;
+		unhold(claims, call);
+		node_attach(request, call);
+	}
+}
+
+void claims_request(struct claims *claims, struct node *request, uint64_t answer)
+{
+	struct node **bucket;
+
+	request->open = true;
+	request->place = place_find(&claims->places, &request->owner, true);
+	if (!request->place)
+		return;
+	place_keep(&claims->places, request->place);
+	request->root = root_of(claims, request, answer);
+	if (!request->root || !trusted(request))
+		return;
+	claim_held(claims, request);
+	bucket = root_bucket(claims, request->place, request->root);
+	request->same_root = *bucket;
+	*bucket = request;
+	request->listed = true;
+}
+
+static void unlist(struct claims *claims, struct node *request)
+{
+	struct node **at = root_bucket(claims, request->place, request->root);
+
+	while (*at != request)
+		at = &(*at)->same_root;
+	*at = request->same_root;
+	request->listed = false;
+}
+
+struct node *claims_settle(struct claims *claims, struct node *request)
+{
+	struct node *doubtful = NULL;
+
+	request->open = false;
+	if (!request->place)
+		return NULL;
+	if (request->listed)
+		unlist(claims, request);
+	if (!trusted(request)) {
+		doubtful = request->first;
+		request->first = request->last = NULL;
+	}
+	place_release(&claims->places, request->place);
+	request->place = NULL;
+	return doubtful;
+}
+
+/* ---- calls ---- */
+
+static void take_ancestors(const struct claims *claims, struct node *call)
+{
+	const uint64_t *ancestors = NULL;
+
+	if (claims->tasks && TASK_KIND(call->task) == TASK_BORN)
+		ancestors = tasks_ancestors(claims->tasks, call->owner.tgid, call->task);
+	if (ancestors)
+		memcpy(call->ancestors, ancestors, sizeof(call->ancestors));
+	else
+		call->ancestors[0] = 0;
+}
+
+/* The only open request that the call was made for. */
+static struct node *find_open(struct claims *claims, const struct place *place,
+			      const struct node *call)
+{
+	struct node *found = NULL;
+	uint64_t task = call->task;
+
+	for (int i = 0; task; task = call->ancestors[i++]) {
+		for (struct node *at = *root_bucket(claims, place, task); at; at = at->same_root) {
+			if (at->root != task || at->place != place || !made_for(call, at))
+				continue;
+			if (found)
+				return NULL;
+			found = at;
+		}
+		if (i == EVENT_ANCESTORS)
+			break;
+	}
+	return found;
+}
+
+bool claims_call(struct claims *claims, struct node *call)
+{
+	struct place *place = place_find(&claims->places, &call->owner, false);
+	struct node *request;
+
+	if (!place)
+		return false;
+	take_ancestors(claims, call);
+	request = find_open(claims, place, call);
+	if (request) {
+		node_attach(request, call);
+		return true;
+	}
+	call->place = place;
+	place_keep(&claims->places, place);
+	list_add(&claims->held, &call->held);
+	list_add(&place->calls, &call->beside);
+	claims->held_count++;
+	return true;
+}
+
+struct node *claims_expire(struct claims *claims, uint64_t before)
+{
+	struct node *call;
+
+	if (list_empty(&claims->held))
+		return NULL;
+	call = LIST_OF(claims->held.next, struct node, held);
+	if (call->kept >= before)
+		return NULL;
+	unhold(claims, call);
+	return call;
+}
+
+size_t claims_held(const struct claims *claims)
+{
+	return claims->held_count;
+}

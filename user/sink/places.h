@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The processes that serve requests, for claims.h, each with the calls it has made. */
+#ifndef ONLOOKER_PLACES_H
+#define ONLOOKER_PLACES_H
+
+#include "sink/node.h"
+
+#define PLACES_BUCKETS 1024 /* a power of two */
+#define PLACE_WINDOWS 32
+
+/* When a request was under way, and for whom. */
+struct window {
+	uint64_t root; /* 0: free */
+	uint64_t since, end;
+	const void *connection;
+};
+
+struct place {
+	struct list idle; /* while nothing is kept for it, by how long */
+	struct place *next;
+	struct span_owner owner;
+	struct list calls; /* held, oldest first */
+	size_t kept;	   /* requests and calls that point here */
+	bool mixed; /* a thread, or an object used again, had two requests under way at once */
+	uint8_t newest;
+	struct window windows[PLACE_WINDOWS]; /* of the requests answered last */
+};
+
+struct places {
+	struct place *buckets[PLACES_BUCKETS];
+	struct list idle; /* the one for longest first */
+	struct pool pool;
+};
+
+void places_init(struct places *places);
+void places_free(struct places *places);
+
+/* The place of a process; NULL where there is none and, with `make`, no room for one. */
+struct place *place_find(struct places *places, const struct span_owner *owner, bool make);
+
+/* Somebody points to it: it stays until place_release(). */
+void place_keep(struct places *places, struct place *place);
+void place_release(struct places *places, struct place *place);
+
+/*
+ * Remembers a request. False: another one with the same root was under way at the same time, so
+ * that what descends from the root may be either's.
+ */
+bool place_unique(struct place *place, const struct window *window);
+
+#endif
