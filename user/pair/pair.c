@@ -46,6 +46,8 @@ static void exchange_fill(struct exchange *ret, const struct request *request,
 	ret->read = request->read;
 	ret->task = request->task;
 	ret->answer_task = 0;
+	ret->query = ret->error = 0;
+	ret->details = NULL;
 	ret->both = 0;
 	ret->hits = message ? message->hits : 0;
 	ret->misses = message ? message->misses : 0;
