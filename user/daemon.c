@@ -297,11 +297,12 @@ static void push_span(void *context, const struct span *span)
 	otlp_push(context, span);
 }
 
-/* After the metrics, which give routes their names. */
+/* After the metrics, which give routes their names. Without memory for details spans lack those. */
 static int add_spans(struct daemon *daemon)
 {
+	bool details = details_begin() == 0;
 	struct spans_host host = { .tasks = observer_tasks(daemon->observer),
-				   .details = details_wanted(),
+				   .details = details,
 				   .outlet = { push_span, daemon->otlp } };
 	int error = spans_new(&daemon->config, &host, &daemon->spans);
 
@@ -390,6 +391,7 @@ static void stop(struct daemon *daemon)
 	log_hold(false);
 	http_close(daemon->http);
 	observer_free(daemon->observer);
+	details_end();
 	left = otlp_close(daemon->otlp);
 	if (left)
 		log_warning_with(LOGGER, LOG_EXTRA(LOG_NUMBER("spans", left)),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Traces of unmodified programs: below each request what was asked for it, and nothing else."""
 
+import http.client
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 from lib.process import HERE, accepts
 from lib.receiver import Receiver
-from lib.traces import ERROR, Traces, asked_by, commands_of
+from lib.traces import ERROR, Traces, asked_by, commands_of, statements_of
 
 FLIGHT = 64
 REQUESTS = 300
@@ -120,6 +121,39 @@ def test_right_parents(bed, postgres, redis, start_observer, receiver, loop, bel
     assert all_right(found, scrape), found
     unseen = sum(one["unseen"] for one in found.values())
     assert len(traces.orphans(begin)) <= unseen * 12
+
+
+def test_what_spans_say(bed, postgres, redis, start_observer, receiver):
+    """The caller's trace goes on, statements are shown without their literals, heads in part."""
+    trace, caller = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    headers = {"traceparent": f"00-{trace}-{caller}-01", "tracestate": "a=b", "User-Agent": "e2e/1",
+               "Cookie": "S3CRETC", "Authorization": "S3CRETA"}  # fmt: skip
+    number = FIRST + 254 - FIRST % 255  # all commands
+    with (
+        observing(start_observer, bed, receiver) as observer,
+        service(bed, postgres, redis) as port,
+    ):
+        load(bed, port, ["async"])
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        for given in ({}, headers, {"traceparent": headers["traceparent"].upper()}):
+            connection.request("GET", f"/async/{number}?S3CRETQ", headers=given)
+            assert connection.getresponse().read()
+        traces, _ = settle(observer, receiver)
+    spans = [span for span in traces.spans if span["url.path"] == f"/async/{number}"]
+    plain, told, malformed = sorted(spans, key=lambda span: span.begin)[-3:]
+    assert (told.trace, told.parent, told.flags & 1, told.state) == (trace, caller, 1, "a=b")
+    assert plain.trace != trace and malformed.trace != trace and not malformed.parent
+    assert told["user_agent.original"] == "e2e/1" and told["url.scheme"] == "http"
+    assert (told["network.protocol.version"], told["server.address"]) == ("1.1", "127.0.0.1")
+    assert told["server.port"] == port and told["http.route"] == "/async/{id}"
+    texts = {child["db.operation.name"]: child["db.query.text"] for child in told.children}
+    shown = {"SHOW": "SHOW server_version", "EXPLAIN": "EXPLAIN SELECT ?",
+             "SET": "SET application_name = ?", "DO": "DO ?"}  # fmt: skip
+    assert {verb: texts[verb] for verb in statements_of(number)} == {
+        verb: shown[verb] for verb in statements_of(number)
+    }
+    assert set(commands_of(number)) < set(texts)
+    assert all(texts[name].startswith(f"{name} ") for name in commands_of(number))
 
 
 def test_background(bed, postgres, redis, start_observer, receiver):

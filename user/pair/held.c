@@ -5,20 +5,32 @@
 
 #define TARGETS_LIMIT 65536
 #define TARGETS_KEPT 256
+#define DETAILS_LIMIT 16384
+#define DETAILS_KEPT 64
+#define DETAILS_BYTES 1200 /* of the texts of one request */
 #define HELD_LIMIT 262144
 #define HELD_KEPT 1024
+
+struct kept_details {
+	struct details details; /* its views lie in `bytes` */
+	size_t used;
+	uint8_t bytes[DETAILS_BYTES];
+};
 
 void outlet_init(struct outlet *outlet, uint32_t open_requests)
 {
 	*outlet = (struct outlet){ .open_requests = open_requests };
 	pool_init(&outlet->targets, MEMORY_STREAMS, sizeof(struct target), TARGETS_LIMIT,
 		  TARGETS_KEPT);
+	pool_init(&outlet->details, MEMORY_STREAMS, sizeof(struct kept_details), DETAILS_LIMIT,
+		  DETAILS_KEPT);
 	pool_init(&outlet->held, MEMORY_STREAMS, sizeof(struct held), HELD_LIMIT, HELD_KEPT);
 }
 
 void outlet_free(struct outlet *outlet)
 {
 	pool_free(&outlet->targets);
+	pool_free(&outlet->details);
 	pool_free(&outlet->held);
 }
 
@@ -54,6 +66,7 @@ struct target *target_copy(struct outlet *outlet, const struct connection *conne
 	target = pool_take(&outlet->targets);
 	if (!target)
 		return NULL;
+	target->details = NULL;
 	target->owners = 1;
 	target->size = text.size < TARGET_SIZE ? text.size : TARGET_SIZE;
 	memcpy(target->bytes, text.data, target->size);
@@ -62,8 +75,42 @@ struct target *target_copy(struct outlet *outlet, const struct connection *conne
 
 void target_release(struct outlet *outlet, struct target *target)
 {
-	if (target && --target->owners == 0)
-		pool_give(&outlet->targets, target);
+	if (!target || --target->owners > 0)
+		return;
+	pool_give(&outlet->details, target->details);
+	pool_give(&outlet->targets, target);
+}
+
+static void keep(struct kept_details *kept, struct bytes *view)
+{
+	uint8_t *to = kept->bytes + kept->used;
+
+	if (view->size > DETAILS_BYTES - kept->used)
+		view->size = 0;
+	if (view->size)
+		memcpy(to, view->data, view->size);
+	kept->used += view->size;
+	view->data = to;
+}
+
+void target_detail(struct outlet *outlet, struct target *target, const struct details *details)
+{
+	struct kept_details *kept = target->details ? NULL : pool_take(&outlet->details);
+
+	if (!kept)
+		return;
+	kept->details = *details;
+	kept->used = 0;
+	keep(kept, &kept->details.scheme);
+	keep(kept, &kept->details.authority);
+	keep(kept, &kept->details.state);
+	keep(kept, &kept->details.agent);
+	target->details = kept;
+}
+
+const struct details *target_details(const struct target *target)
+{
+	return target && target->details ? &target->details->details : NULL;
 }
 
 struct held *held_push(struct held_list *list, struct outlet *outlet, uint32_t most,

@@ -3,6 +3,7 @@
 #ifndef ONLOOKER_HELD_H
 #define ONLOOKER_HELD_H
 
+#include "details.h"
 #include "exchange.h"
 #include "pair/queue.h"
 #include "sink.h"
@@ -16,6 +17,7 @@ struct outlet {
 	unsigned int sink_count;
 	uint32_t open_requests; /* limit per connection */
 	struct pool targets;	/* of struct target */
+	struct pool details;	/* of struct kept_details */
 	struct pool held;	/* of struct held */
 	uint64_t both;		/* exchanges seen at both ends: numbers them */
 	uint64_t refused;	/* requests not followed: the limit, or no memory */
@@ -39,6 +41,12 @@ void outlet_exchange(struct outlet *outlet, const struct exchange *exchange);
 /* A copy of what a request asks for, with one owner; NULL where no sink reads it, or no memory. */
 struct target *target_copy(struct outlet *outlet, const struct connection *connection,
 			   struct bytes text);
+
+/* Copies details to a target that has none yet; what has no room is left out. */
+void target_detail(struct outlet *outlet, struct target *target, const struct details *details);
+
+/* What is kept with a target; NULL: nothing. */
+const struct details *target_details(const struct target *target);
 
 /* One owner less (NULL is fine). */
 void target_release(struct outlet *outlet, struct target *target);

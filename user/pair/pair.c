@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#define COUNTED_MOST 0x7fff
 #define HELD_MOST 1024	  /* on trial */
 #define UNREAD_MOST 65536 /* a query may have many statements */
 
@@ -46,8 +47,9 @@ static void exchange_fill(struct exchange *ret, const struct request *request,
 	ret->read = request->read;
 	ret->task = request->task;
 	ret->answer_task = 0;
-	ret->query = ret->error = 0;
-	ret->details = NULL;
+	ret->query = request->query;
+	ret->error = message && message->failed ? message->query : 0;
+	ret->details = target_details(request->target);
 	ret->both = 0;
 	ret->hits = message ? message->hits : 0;
 	ret->misses = message ? message->misses : 0;
@@ -99,7 +101,8 @@ static void pair_report(struct pair *pair, struct request *request, struct outle
 	struct exchange exchange;
 	struct held *held;
 
-	request->counted++;
+	if (request->counted < COUNTED_MOST)
+		request->counted++;
 	if (pair->muted && pair->holds) {
 		held = held_push(&pair->held, outlet, HELD_MOST, request->target, 0);
 		if (held)
@@ -129,6 +132,7 @@ static void request_fill(struct request *request, const struct message *message,
 	request->position = when->position;
 	request->operation = message->operation;
 	request->silent = message->silent;
+	request->query = message->query;
 }
 
 static int pair_request(struct pair *pair, struct outlet *outlet,
@@ -214,6 +218,12 @@ int pair_apply(struct pair *pair, struct outlet *outlet, const struct connection
 	struct queue *queue = &pair->waiting;
 	struct request *request;
 
+	if (message->role == MESSAGE_DETAILS) {
+		request = queue_find(queue, queue->pushed);
+		if (request && request->target)
+			target_detail(outlet, request->target, message->details);
+		return 0;
+	}
 	if (message->role == MESSAGE_REQUEST)
 		return pair_request(pair, outlet, connection, message, when);
 	if (message->action & MESSAGE_DEFERRED)

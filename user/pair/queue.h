@@ -9,8 +9,9 @@
 
 #define TARGET_SIZE 254
 
-/* A copy of a message's target, from a pool. */
+/* A copy of a message's target, from a pool, with its details where those are wanted. */
 struct target {
+	struct kept_details *details; /* owned; NULL: none */
 	uint8_t owners;
 	uint8_t size;
 	uint8_t bytes[TARGET_SIZE];
@@ -27,9 +28,10 @@ struct request {
 				  unknown */
 	uint64_t position;     /* in its stream, where it begins */
 	struct target *target; /* owned by the pair's pool; may be NULL */
-	uint32_t counted;      /* exchanges already reported for it */
+	uint32_t query;	       /* see struct message */
 	uint16_t operation;
-	bool silent;
+	uint16_t counted : 15; /* exchanges reported for it; the last number stands for more */
+	uint16_t silent : 1;
 };
 
 struct queue {

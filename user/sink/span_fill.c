@@ -7,6 +7,7 @@
 #include "util/clock.h"
 #include "util/names.h"
 
+#define SYNTAX_ERROR BYTES("42601")
 #define NAME_MOST 320 /* of a span: a method and a route */
 
 static struct bytes view(const char *text)
@@ -128,11 +129,13 @@ static void add_error(struct span *span, const struct node *node)
 static void fill_database(struct span *span, const struct node *node)
 {
 	struct bytes operation = { 0 };
-	struct query query = { 0 };
+	struct query query = { 0 }, error;
 
 	if (node->operation > NAME_OTHER)
 		operation = view(names_text(node->operation));
-	if (node->query)
+	/* Where the server found no syntax, what we took for words may be literals. */
+	if (node->query && !(node->error && queries_get(node->error, &error) &&
+			     bytes_equal(error.text, SYNTAX_ERROR)))
 		queries_get(node->query, &query);
 	span->name = query.summary.size ? query.summary :
 		     operation.size	? operation :

@@ -24,7 +24,7 @@ static void take_message(struct conversation *c, struct pipeline *p, unsigned in
 
 	when->last = flow->at.time;
 	when->end = flow->parsed < USED_TO_END ? flow->parsed : flow->next;
-	counts_of(c, p)->messages++;
+	counts_of(c, p)->messages += message->role != MESSAGE_DETAILS;
 	if (message->session != SESSION_SAME)
 		c->base = message->session;
 	if (pair_apply(&c->pair, &p->outlet, &c->connection, message, when))
