@@ -189,6 +189,7 @@ const volatile bool socket_storage = true;
 const volatile bool tasks_told = false;	 /* logical tasks are wanted */
 const volatile bool preemptible = false; /* hold.h is needed, and its kfuncs are there */
 const volatile __u32 own_tgid = 0;
+const volatile bool small_ring = false;	 /* every large call wakes the reader */
 const volatile __u32 wake_shift = 18;	 /* one wake-up every 2^18 bytes */
 const volatile __u64 tick_ns = 4000000;	 /* of jiffies */
 const volatile __u32 stack_size = 16384; /* THREAD_SIZE, before bpf_task_pt_regs */

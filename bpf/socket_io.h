@@ -376,7 +376,7 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 		return 0;
 	if (direction == DIRECTION_RX && range_noted(&range))
 		return 0;
-	if (range.want >= LARGE && moved >= LARGE && !slot->hurried) {
+	if (range.want >= LARGE && moved >= LARGE && (!slot->hurried || small_ring)) {
 		slot->hurried = 1;
 		range.meta |= META_HURRY;
 	}

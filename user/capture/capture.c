@@ -117,6 +117,8 @@ static uint64_t tick(void)
 	return (uint64_t)resolution.tv_nsec;
 }
 
+#define SMALL_RING (1U << 20) /* a few calls fill it */
+
 /* A wake-up for each sixteenth of the ring, but no more than seldom: 256 KB. */
 static uint32_t wake_shift(uint64_t ring_bytes)
 {
@@ -136,6 +138,7 @@ static void configure(struct onlooker_bpf *skeleton, const struct btf *btf,
 	skeleton->rodata->own_tgid = getpid();
 	skeleton->rodata->tick_ns = tick();
 	skeleton->rodata->wake_shift = wake_shift(limits->ring_bytes);
+	skeleton->rodata->small_ring = limits->ring_bytes < SMALL_RING;
 	bpf_map__set_max_entries(skeleton->maps.ring, limits->ring_bytes);
 	bpf_map__set_max_entries(skeleton->maps.slots, limits->connections);
 	bpf_map__set_max_entries(skeleton->maps.free_slots, limits->connections);
