@@ -46,7 +46,7 @@ class Service:
         try:
             while True:
                 line = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
-                way, number = line.strip("/").split("/")
+                way, number = line.partition("?")[0].strip("/").split("/")
                 await asyncio.create_task(self.request(writer, way, f"ZID{number}Z"))
         except asyncio.IncompleteReadError:
             writer.close()
