@@ -91,8 +91,11 @@ static void feed_hole(struct stream *stream, unsigned int direction, size_t size
 	uint64_t gaps = witness_gaps(witness);
 	uint64_t unpaired = witness->pipeline.outlet.unpaired;
 	uint32_t waiting = uncounted(&c->pair.waiting) + uncounted(&c->pair.deferred);
+	bool answers = (direction == DIRECTION_TX) != (c->connection.side == SIDE_CLIENT);
+	/* While answers wait for their request it is put aside: whether it matters is not known. */
+	bool aside = answers && c->waiting_since && !c->late;
 	bool seen = needs_all(c) && flow->started && !flow->ahead && position == flow->next &&
-		    flow->parsed < position + size;
+		    flow->parsed < position + size && !aside;
 	bool skips = flow->parsed > flow->next;
 
 	witness_feed(witness, direction, position, NULL, 0, size);
