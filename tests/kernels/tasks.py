@@ -21,7 +21,7 @@ def load(port, first):
         marked.load(port, way, FLIGHT, REQUESTS, first + i * REQUESTS)
 
 
-def check(report, folder):
+def attempt(folder):
     port, echo = free_port(), free_port()
     os.environ["TASKS"] = str(HERE / "tasks-tool")
     tool = Tasks(folder, "tasks", port, echo)
@@ -38,7 +38,16 @@ def check(report, folder):
         service.terminate()
         service.wait()
         judgement = tool.stop()
+    return judgement
+
+
+def check(report, folder):
     queries = REQUESTS * (len(WAYS) + 1)
     right = {"right": queries, "wrong": 0, "none": 0, "several": 0}
+    judgement = attempt(folder)
+    # In emulation a process is not followed in time now and then: nothing is wrong then, only none.
+    if judgement.counts(20_000) != right and not judgement.counts(20_000).get("wrong"):
+        print(f"log: tasks once more, after {dict(judgement.counts(20_000))}", flush=True)
+        judgement = attempt(folder)
     report.check("events lost", 0, judgement.lost)
     report.check("parents of queries", right, judgement.counts(20_000))
