@@ -4,18 +4,8 @@
  * vocabulary and marks between them, and is the shape of such a shape. A key that differs in what
  * is not shown has a shape that differs in nothing.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "proto/redis_shape.h"
-
-#define REQUIRE(condition)                                                              \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
+#include "require.h"
 
 static void check_words(const uint8_t *shape, size_t size)
 {

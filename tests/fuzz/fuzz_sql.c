@@ -10,23 +10,13 @@
  * The statements found, the text shown and the summary are the same however the text is cut. What
  * is shown fits, is clean UTF-8, has no literal in it, and shown once more is the same.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "../unit/sql_shown.h"
 #include "proto/sql_scan.h"
 #include "util/utf8.h"
+#include "require.h"
 
 #define SQL_HEAD 5
 #define VERBS 16
-
-#define REQUIRE(condition)                                                              \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 struct found {
 	uint8_t verbs[VERBS];

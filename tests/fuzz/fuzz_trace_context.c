@@ -5,18 +5,8 @@
  *
  * What is read fits, is well-formed, and read once more, from one header, is the same.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "util/trace_context.h"
-
-#define REQUIRE(condition)                                                              \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
+#include "require.h"
 
 static bool is_zero(const uint8_t *bytes, size_t size)
 {

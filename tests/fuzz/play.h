@@ -11,23 +11,14 @@
 #ifndef ONLOOKER_FUZZ_PLAY_H
 #define ONLOOKER_FUZZ_PLAY_H
 
-#include <stdio.h>
-
 #include "../unit/wire.h"
+#include "require.h"
 #include "talk.h"
 #include "util/clock.h"
 #include "util/names.h"
 
 #define STEP_NS 1000
 #define LOG 4096
-
-#define REQUIRE(condition)                                                              \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 enum duet_option {
 	OPTION_LOSE = 1 << 0,	   /* records are lost */

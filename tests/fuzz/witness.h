@@ -11,22 +11,12 @@
 #ifndef ONLOOKER_FUZZ_WITNESS_H
 #define ONLOOKER_FUZZ_WITNESS_H
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "../unit/tight.h"
 #include "event.h"
+#include "require.h"
 #include "stream/conversation.h"
 
 #define WITNESS_LOG 8192
-
-#define REQUIRE(condition)                                                              \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 /* An exchange as far as it may not depend on the splits. */
 struct witness_entry {
