@@ -81,8 +81,7 @@ static void write_events(const struct observer_counts *counts, struct self_write
 {
 	self_family(writer, "onlooker_events_total", SELF_COUNTER,
 		    "Records read from the kernel side, by kind.");
-	for (int i = 0; i <= EVENT_FAIL; i++)
-		self_value(writer, counts->connections.events[i], "kind", event_kinds[i], NULL);
+	self_values(writer, "kind", event_kinds, counts->connections.events, EVENT_FAIL + 1);
 	self_family(writer, "onlooker_connections_tracked", SELF_GAUGE,
 		    "Connections in the table now.");
 	self_value(writer, counts->connections.tracked, NULL);

@@ -76,6 +76,13 @@ void self_value(struct self_writer *writer, double value, ...)
 	text_put(writer->text, "\n", 1);
 }
 
+void self_values(struct self_writer *writer, const char *label, const char *const *names,
+		 const uint64_t *values, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		self_value(writer, (double)values[i], label, names[i], NULL);
+}
+
 /* ---- series ---- */
 
 /* What stands before and after the labels of each of a histogram's lines. */

@@ -17,8 +17,7 @@ void otlp_report(const struct otlp *otlp, struct self_writer *writer)
 	self_value(writer, (double)counts.exported, NULL);
 	self_family(writer, "onlooker_spans_dropped_total", SELF_COUNTER,
 		    "Spans that did not get to the collector, by reason.");
-	for (int i = 0; i < OTLP_DROPS; i++)
-		self_value(writer, (double)counts.dropped[i], "reason", reasons[i], NULL);
+	self_values(writer, "reason", reasons, counts.dropped, OTLP_DROPS);
 	self_family(writer, "onlooker_spans_queued", SELF_GAUGE,
 		    "Spans that wait to be sent, those being sent included.");
 	self_value(writer, (double)counts.queued, NULL);

@@ -8,6 +8,9 @@
 #ifndef ONLOOKER_SELF_H
 #define ONLOOKER_SELF_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 struct self_writer;
 
 enum self_type {
@@ -24,6 +27,10 @@ void self_family(struct self_writer *writer, const char *name, enum self_type ty
 
 /* A value of the metric begun last, with pairs of label name and value; NULL ends them. */
 void self_value(struct self_writer *writer, double value, ...) __attribute__((sentinel));
+
+/* A value for each name, as the value of that one label. */
+void self_values(struct self_writer *writer, const char *label, const char *const *names,
+		 const uint64_t *values, size_t count);
 
 /* Which version this is (onlooker_build_info). */
 void self_write_build(struct self_writer *writer);

@@ -29,16 +29,13 @@ void spans_report(const struct spans *spans, struct self_writer *writer)
 	counts = spans_counts(spans);
 	self_family(writer, "onlooker_traces_total", SELF_COUNTER,
 		    "Traces put together, by why they were kept; none: they were not.");
-	for (int i = 0; i < SPANS_REASONS; i++)
-		self_value(writer, (double)counts.traces[i], "kept", reasons[i], NULL);
+	self_values(writer, "kept", reasons, counts.traces, SPANS_REASONS);
 	self_family(writer, "onlooker_trace_parents_total", SELF_COUNTER,
 		    "Exchanges in traces, by how their parent was found.");
-	for (int i = 0; i < SPANS_PARENTS; i++)
-		self_value(writer, (double)counts.parents[i], "by", parents[i], NULL);
+	self_values(writer, "by", parents, counts.parents, SPANS_PARENTS);
 	self_family(writer, "onlooker_trace_exchanges_lost_total", SELF_COUNTER,
 		    "Exchanges that could be part of no trace, by reason.");
-	for (int i = 0; i < SPANS_LOSSES; i++)
-		self_value(writer, (double)counts.losses[i], "reason", losses[i], NULL);
+	self_values(writer, "reason", losses, counts.losses, SPANS_LOSSES);
 	self_family(writer, "onlooker_traces_split_total", SELF_COUNTER,
 		    "Traces without the caller, which is on this node but did not come.");
 	self_value(writer, (double)counts.split, NULL);
