@@ -44,7 +44,7 @@ struct exchange {
 			   server: the request's first byte arrived at the socket */
 	uint64_t end;	/* client: last byte of the answer read; server: handed to the socket */
 	uint64_t read;	/* server: when the program read the request's first byte */
-	uint64_t task;	/* logical task that sent or read the request */
+	uint64_t task;	/* logical task that sent the request, or read it where only that is seen */
 	uint64_t answer_task; /* server: logical task that sent the answer; 0 none */
 	uint64_t both; /* the same number at both ends, server's first, where both are seen; else 0
 			*/

@@ -154,8 +154,6 @@ static void count_keys(struct metrics *metrics, const struct exchange *exchange)
 	struct shortcut *shortcut = shortcut_place(&metrics->shortcuts, tag);
 	struct series_key hits, misses;
 
-	if (!exchange->hits && !exchange->misses)
-		return;
 	if (shortcut_leads(shortcut, tag)) {
 		series_count(shortcut->first, exchange->hits);
 		series_count(shortcut->second, exchange->misses);
@@ -194,7 +192,8 @@ static void on_exchange(struct sink *sink, const struct exchange *exchange)
 		if (client) {
 			count_operation(metrics, exchange, METRIC_REDIS_COMMANDS,
 					METRIC_REDIS_DURATION);
-			count_keys(metrics, exchange);
+			if (exchange->hits || exchange->misses)
+				count_keys(metrics, exchange);
 		} else {
 			count_operation(metrics, exchange, METRIC_REDIS_SERVER_COMMANDS,
 					METRIC_REDIS_SERVER_DURATION);

@@ -114,6 +114,12 @@ static void run(struct conversation *c, struct pipeline *p, unsigned int directi
 
 /* ---- chunks ---- */
 
+/* Every byte counts: one that is missing is a loss. */
+static bool in_step(const struct conversation *c)
+{
+	return c->phase == PHASE_SPEAKING || c->phase == PHASE_FRESH || c->phase == PHASE_FOLLOWED;
+}
+
 static void gap(struct conversation *c, struct pipeline *p, unsigned int direction,
 		unsigned int loss)
 {
@@ -123,7 +129,7 @@ static void gap(struct conversation *c, struct pipeline *p, unsigned int directi
 	counts_of(c, p)->gaps++;
 	if (loss < LOSS_REASONS)
 		p->losses[loss]++;
-	if (c->phase == PHASE_SPEAKING || c->phase == PHASE_FRESH || c->phase == PHASE_FOLLOWED)
+	if (in_step(c))
 		phase_midway(c, p);
 	else
 		c->answered = c->at_rest = false;
@@ -327,7 +333,7 @@ void conversation_forsake(struct conversation *c, struct pipeline *p)
 
 void conversation_lose(struct conversation *c, struct pipeline *p)
 {
-	if (c->phase == PHASE_SPEAKING || c->phase == PHASE_FRESH || c->phase == PHASE_FOLLOWED)
+	if (in_step(c))
 		gap(c, p, direction_of(c, LANE_REQUEST), LOSS_NONE);
 }
 

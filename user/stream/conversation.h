@@ -27,8 +27,8 @@
  * (twins.h). After a rest it holds back until an anchor agrees with it. Once the server's end is
  * not seen any more, it is MIDWAY and tries.
  *
- * Where both ends stand at the same place with nothing under way they become one, followed at the
- * server's (duet.h): the client's end is FOLLOWED then.
+ * Where both ends stand at the same place and nothing is under way at the server's they become one,
+ * followed there (duet.h): the client's end is FOLLOWED then.
  */
 #ifndef ONLOOKER_CONVERSATION_H
 #define ONLOOKER_CONVERSATION_H

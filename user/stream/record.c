@@ -14,14 +14,21 @@ void record_feed(struct entry *entry, struct pipeline *pipeline, unsigned int di
 
 /* Nothing comes before its connection; what the kernel side knows by its ticks only, may seem to.
  */
-static void tell_times(const struct event_data *data, uint64_t established, struct chunk *chunk)
+static uint64_t not_before(const struct entry *entry, uint64_t instant)
+{
+	uint64_t established = entry->conversation.connection.established;
+
+	return instant < established ? established : instant;
+}
+
+static void tell_times(const struct entry *entry, const struct event_data *data,
+		       struct chunk *chunk)
 {
 	uint64_t instant = data->instant;
 
 	if (!instant || instant > chunk->time)
 		return;
-	if (instant < established)
-		instant = established;
+	instant = not_before(entry, instant);
 	if ((data->head.direction & 1) == DIRECTION_RX)
 		chunk->arrival = instant;
 	else
@@ -38,8 +45,8 @@ static void take_reading(struct entry *entry, struct pipeline *pipeline, uint32_
 			 struct chunk *chunk)
 {
 	chunk->position = entry_widen(entry, DIRECTION_RX, position);
-	if (chunk->arrival && chunk->arrival < entry->conversation.connection.established)
-		chunk->arrival = entry->conversation.connection.established;
+	if (chunk->arrival)
+		chunk->arrival = not_before(entry, chunk->arrival);
 	reach(entry, DIRECTION_RX, chunk->position + chunk->moved);
 	record_feed(entry, pipeline, DIRECTION_RX, chunk);
 }
@@ -97,7 +104,7 @@ void record_data(struct entry *entry, struct pipeline *pipeline, const struct ev
 	};
 
 	on_reading(entry, pipeline, &data->head, &data->read);
-	tell_times(data, entry->conversation.connection.established, &chunk);
+	tell_times(entry, data, &chunk);
 	reach(entry, direction, chunk.position + chunk.moved);
 	record_feed(entry, pipeline, direction, &chunk);
 }

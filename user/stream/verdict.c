@@ -2,6 +2,7 @@
 #include "stream/verdict.h"
 
 #include "stream/duet.h"
+#include "stream/phase.h"
 
 #define SKIP_LEAST 16384     /* a shorter skip is not worth telling */
 #define SKIP_MOST (1U << 30) /* positions in the verdict wrap */
@@ -26,7 +27,7 @@ static uint64_t skipped(const struct entry *entry, unsigned int direction)
 	flow = &c->flows[direction];
 	if (c->phase == PHASE_FOLLOWED) {
 		flow = &duet->server->flows[!direction];
-		offset = duet->offset[direction == DIRECTION_TX ? LANE_REQUEST : LANE_RESPONSE];
+		offset = duet->offset[lane_of(c, direction)];
 	}
 	if (flow->parsed <= flow->next || flow->parsed >= USED_TO_END ||
 	    entry->edge[direction] + offset < flow->next)
