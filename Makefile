@@ -213,7 +213,9 @@ $(BUILD)/bench/empty: tests/bench/empty.c | deps-build
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< -o $@ -lbpf -lelf -lz
 
-$(BUILD)/bench/storm: tests/bench/storm.c | deps-build
+CLIENTS := $(addprefix $(BUILD)/bench/,pace storm)
+
+$(CLIENTS): $(BUILD)/bench/%: tests/bench/%.c tests/bench/client.h | deps-build
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< -o $@
@@ -223,7 +225,7 @@ $(BUILD)/bench/empty.bpf.o: tests/bench/empty.bpf.c Makefile | deps-build
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
-bench: $(DAEMON) $(addprefix $(BUILD)/bench/,empty empty.bpf.o storm) | deps-test
+bench: $(DAEMON) $(addprefix $(BUILD)/bench/,empty empty.bpf.o) $(CLIENTS) | deps-test
 	@venv=$$(tests/venv) && \
 		ONLOOKER=$(abspath $(DAEMON)) "$$venv/bin/python" tests/bench/bench.py $(ARGS)
 

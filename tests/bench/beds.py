@@ -47,6 +47,7 @@ http {{
 		root {folder}/www;
 		location /route/ {{ return 200 "routed"; }}
 		location = /book {{ stub_status; }}
+		location = /v1/traces {{ default_type application/x-protobuf; return 200; }}
 		location /proxied/ {{
 			proxy_pass http://backend/;
 			proxy_http_version 1.1;
@@ -90,9 +91,12 @@ class Postgres(servers.Postgres):
 
 
 class Nginx:
-    def __init__(self, bed):
+    """Also takes spans for a collector."""
+
+    def __init__(self, bed, name="nginx"):
         self.port, self.backend = bed.port(), bed.port()
-        folder = bed.folder / "nginx"
+        self.url = f"http://127.0.0.1:{self.port}"
+        folder = bed.folder / name
         www = folder / "www"
         www.mkdir(parents=True)
         (www / "600").write_text("x" * 600)
@@ -104,7 +108,7 @@ class Nginx:
         config = folder / "nginx.conf"
         config.write_text(NGINX.format(folder=folder, port=self.port, backend=self.backend))
         self.process = bed.start(
-            "nginx", ["nginx", "-e", "stderr", "-p", folder, "-c", config], end=signal.SIGQUIT
+            name, ["nginx", "-e", "stderr", "-p", folder, "-c", config], end=signal.SIGQUIT
         )
         self.process.wait_for(lambda: accepts(self.port))
 
@@ -219,6 +223,10 @@ class Site:
     def outside(self):
         """As `bed`, where nobody watches."""
         return Bed(self.folder, Outside())
+
+    @cached_property
+    def collector(self):
+        return self._keep(Nginx(self.outside, "collector"))
 
     @cached_property
     def unwatched(self):

@@ -13,6 +13,7 @@ from pathlib import Path
 import beds
 import footprint
 import growth
+import latency
 import loads
 import programs
 import scale
@@ -20,7 +21,7 @@ import throughput
 from report import Report
 from watchers import backend_of
 
-SECTIONS = ("footprint", "scale", "programs", "growth")
+SECTIONS = ("footprint", "scale", "latency", "programs", "growth")
 
 
 def arguments():
@@ -47,7 +48,8 @@ def chosen(options):
     if unknown:
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(loads.NAMES)}")
     if not names:
-        names = [*(loads.QUICK if options.quick else loads.NAMES), "footprint", "scale", "programs"]
+        names = list(loads.QUICK if options.quick else loads.NAMES)
+        names += [name for name in SECTIONS if name != "growth"]
     return names + ["growth"] * (options.growth and "growth" not in names)
 
 
@@ -62,6 +64,8 @@ def measure(report, site, options):
     throughput.measure(
         report, site, loads.every(site, names), backend, options.pairs, options.seconds
     )
+    if "latency" in names:
+        latency.measure(report, site, backend, options.pairs, options.seconds)
     if "programs" in names:
         few = programs.LOADS[:2] if options.quick else programs.LOADS
         programs.measure(report, site, loads.every(site, few), backend, 1 if options.quick else 3,

@@ -56,7 +56,7 @@ def series(report, site, seconds):
 
 def processes(report, site, seconds):
     """So many clients, each a process of its own with a connection of its own."""
-    for number in (1, 10, 50, 200):
+    for number in (1, 10, 100, 1000):
         command = [sys.executable, HERE / "crowd.py", number, "{seconds}", site.redis.port]
         load = Load("growth", command, lambda out, _: Run(float(out)), 0, "commands/s", REDIS)
         _measure(report, site, load, seconds, f"{number} processes")

@@ -3,7 +3,6 @@
 
 import json
 import re
-import shutil
 import sys
 import time
 from dataclasses import dataclass, field
@@ -19,7 +18,6 @@ class Run:
 
     rate: float
     made: int = 0  # exchanges, as the load counts them; 0: it does not
-    p99_us: float = 0
 
 
 @dataclass
@@ -33,7 +31,7 @@ class Load:
     hops: int = 1  # exchanges of that counter for each one made
     watched: bool = True
     least: int = 2000  # for {count}
-    skip: str = ""  # why it cannot be run here
+    traced: bool = False  # the observer puts traces together, too
     count: int = field(default=0, init=False)
 
     def _words(self, seconds, count):
@@ -64,8 +62,7 @@ class Load:
 def _read_redis(count):
     def read(out, _):
         fields = [word.strip('"') for word in out.splitlines()[-1].split(",")]
-        # test, rps, avg, min, p50, p95, p99, max in milliseconds
-        return Run(float(fields[1]), count(), float(fields[6]) * 1000)
+        return Run(float(fields[1]), count())
 
     return read
 
@@ -79,6 +76,10 @@ def _read_wrk(out, _):
 def _read_pgbench(out, _):
     rate = float(re.search(r"tps = ([\d.]+)", out)[1])
     return Run(rate, int(re.search(r"actually processed: (\d+)", out)[1]))
+
+
+def _read_memcaslap(out, _):
+    return Run(float(re.search(r"TPS: (\d+)", out)[1]))
 
 
 def _read_number(out, _):
@@ -104,7 +105,6 @@ def _redis_loads(site):
     port = site.redis.port
     yield redis_load(port, "redis-set", "set", 20, 1)
     yield redis_load(port, "redis-get", "get", 20, 1)
-    yield redis_load(port, "redis-get-c1", "get", 1, 1)
     yield redis_load(port, "redis-set-p16", "set", 20, 16)
     yield redis_load(port, "redis-set-p128", "set", 20, 128)
 
@@ -151,8 +151,11 @@ def _bulky_loads(site):
 
 
 def _service_loads(site):
-    for flight in (1, 16, 64):
-        yield _wrk(f"fastapi-{flight}", site.service.port, flight, "/api/travels/7", 0.97)
+    for traced, goal in ((False, 0.97), (True, 0.95)):
+        for flight in (1, 16, 64):
+            name = f"fastapi-{'traced-' if traced else ''}{flight}"
+            path = "/api/travels/7"
+            yield _wrk(name, site.service.port, flight, path, goal, traced=traced)
 
 
 def _other_loads(site):
@@ -163,17 +166,11 @@ def _other_loads(site):
     yield own("tcp-bulk", "bulk", "bytes/s", "{seconds}")
     yield own("tcp-ping", "ping", "messages/s", "{seconds}")
     yield own("build", "build", "files/s")
-    load = own("memcached", "memcached", "gets/s", "{seconds}")
-    if shutil.which("memcached"):
-        load.command.append(site.memcached.port)
-    else:
-        load.skip = "memcached is not installed"
-    yield load
-    load = Load("iperf3", [], _read_iperf3, 0.99, "bytes/s", skip="iperf3 is not installed")
-    if shutil.which("iperf3"):
-        flags = ["-p", site.iperf3.port, "-t", "{seconds}", "-J"]
-        load.skip, load.command = "", ["iperf3", "-c", "127.0.0.1", *flags]
-    yield load
+    address = f"127.0.0.1:{site.memcached.port}"
+    command = ["memcaslap", "-s", address, "-T", 1, "-c", 16, "-t", "{seconds}s"]
+    yield Load("memcached", command, _read_memcaslap, 0.99, "operations/s")
+    command = ["iperf3", "-c", "127.0.0.1", "-p", site.iperf3.port, "-t", "{seconds}", "-J"]
+    yield Load("iperf3", command, _read_iperf3, 0.99, "bytes/s")
 
 
 def _unwatched_loads(site):
@@ -185,11 +182,14 @@ def _unwatched_loads(site):
 
 # Whose servers are started only where one of the names is wanted.
 FAMILIES = (
-    (_redis_loads, "redis-set redis-get redis-get-c1 redis-set-p16 redis-set-p128"),
+    (_redis_loads, "redis-set redis-get redis-set-p16 redis-set-p128"),
     (_nginx_loads, "nginx nginx-proxy nginx-sendfile-1m"),
     (_pgbench_loads, "pgbench-simple pgbench-extended pgbench-prepared"),
     (_bulky_loads, "select-10000-rows copy-out"),
-    (_service_loads, "fastapi-1 fastapi-16 fastapi-64"),
+    (
+        _service_loads,
+        "fastapi-1 fastapi-16 fastapi-64 fastapi-traced-1 fastapi-traced-16 fastapi-traced-64",
+    ),
     (_other_loads, "tcp-bulk tcp-ping build memcached iperf3"),
     (_unwatched_loads, "unwatched-redis-set"),
 )

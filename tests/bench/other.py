@@ -3,7 +3,6 @@
 
 other.py bulk SECONDS               bytes per second from one socket to another
 other.py ping SECONDS               messages of 100 bytes per second, there and back
-other.py memcached SECONDS PORT     gets per second
 other.py build                      compiles some files; prints how many a second
 """
 
@@ -71,29 +70,17 @@ def bulk(seconds):
     return rate
 
 
-def ask(end, question, seconds):
-    """Questions a second whose answers are one read long."""
-    asked, begin = 0, time.monotonic()
-    while time.monotonic() - begin < seconds:
-        end.sendall(question)
-        end.recv(4096)
-        asked += 1
-    return asked / (time.monotonic() - begin)
-
-
 def ping(seconds):
     near, child = at_other_end(echo)
-    rate = ask(near, MESSAGE, seconds)
+    asked, begin = 0, time.monotonic()
+    while time.monotonic() - begin < seconds:
+        near.sendall(MESSAGE)
+        near.recv(4096)
+        asked += 1
+    rate = asked / (time.monotonic() - begin)
     near.close()
     os.waitpid(child, 0)
     return rate
-
-
-def memcached(seconds, port):
-    with socket.create_connection(("127.0.0.1", port)) as end:
-        end.sendall(b"set key 0 0 100\r\n" + b"v" * 100 + b"\r\n")
-        end.recv(4096)
-        return ask(end, b"get key\r\n", seconds)
 
 
 def build():
@@ -112,11 +99,9 @@ def build():
 
 
 def main():
-    what, *numbers = sys.argv[1:]
-    functions = {"bulk": bulk, "ping": ping, "memcached": memcached, "build": build}
-    arguments = [float(numbers[0])] if numbers else []
-    arguments += [int(number) for number in numbers[1:]]
-    print(functions[what](*arguments))
+    what, *seconds = sys.argv[1:]
+    functions = {"bulk": bulk, "ping": ping, "build": build}
+    print(functions[what](*map(float, seconds)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ from report import spread
 from watchers import Empty, Statistics, Watching, program_times
 
 SECTION = "BPF time per call"
-LOADS = ("redis-set", "redis-set-p16", "nginx", "pgbench-simple")
+LOADS = (
+    "redis-set", "redis-set-p16", "nginx", "pgbench-simple", "fastapi-16", "fastapi-traced-16",
+)  # fmt: skip
 
 
 def _run(watcher, site, load, seconds):
@@ -24,14 +26,17 @@ def _run(watcher, site, load, seconds):
 
 
 def _per_call(times):
-    """Nanoseconds for each call that moved bytes, of all programs that had to do with calls."""
+    """Nanoseconds for each call that moved bytes, of all programs that had to do with calls, those
+    that follow tasks included."""
     moved = [value for name, value in times.items() if re.search("send|recv|splice", name)]
-    others = [value for name, value in times.items() if name.endswith("_ready")]
+    beside = re.compile("_ready$|^context_|^queue_")
+    others = [value for name, value in times.items() if beside.search(name)]
     runs = sum(value[0] for value in moved)
     return sum(value[1] for value in moved + others) / runs if runs else 0
 
 
 def measure(report, site, loads, backend, rounds, seconds):
+    found = {}
     for load in loads:
         load.calibrate(site, seconds)
         print(f"{load.name}: {load.text(seconds)}", flush=True)
@@ -41,12 +46,18 @@ def measure(report, site, loads, backend, rounds, seconds):
                 for kind in ("empty", "copy"):
                     times = _run(Empty(backend, kind), site, load, seconds)
                     means[kind].append(_per_call(times))
-                times = _run(Watching(site), site, load, seconds)
+                times = _run(Watching(site, traced=load.traced), site, load, seconds)
                 means["observer"].append(_per_call(times))
                 for name, (runs, ns) in times.items():
                     if runs:
                         by_program.setdefault(name, []).append(ns / runs)
         _add(report, load, means, by_program)
+        found[load.name] = means["observer"]
+    if {"fastapi-16", "fastapi-traced-16"} <= found.keys():
+        pairs = zip(found["fastapi-traced-16"], found["fastapi-16"], strict=True)
+        added = [traced - plain for traced, plain in pairs]
+        note = "whose call it is, and the contexts that are made meanwhile"
+        report.add(spread(SECTION, "fastapi-16: the logical task", "ns", added, note=note))
 
 
 def _add(report, load, means, by_program):

@@ -4,47 +4,16 @@
  * loopback, each for one question and its whole answer. One after the other, by the clock: what is
  * late is made up for. Prints "WEB CACHE SECONDS": connections answered, and how long they took.
  */
-#include <arpa/inet.h>
-#include <err.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#define NSEC_PER_SEC 1000000000ULL
+#include "client.h"
 
 static const char web[] = "GET /600 HTTP/1.1\r\nHost: bench\r\n\r\n";
 static const char cache[] = "*1\r\n$4\r\nPING\r\n";
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * NSEC_PER_SEC + time.tv_nsec;
-}
-
-static void sleep_until(uint64_t when)
-{
-	struct timespec time = { when / NSEC_PER_SEC, when % NSEC_PER_SEC };
-
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
-}
-
-static int open_connection(unsigned int port)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)))
-		err(1, "connect");
-	return fd;
-}
 
 /* The whole answer has come: 600 bytes after its head, or one line. */
 static bool complete(const char *data, size_t size, bool of_web)

@@ -32,7 +32,7 @@ class Watched:
 
 def watched_run(site, load, seconds, more=None, beside=nullcontext):
     """A run under the observer: (Run, Watched)."""
-    with Watching(site, more) as watching, beside():
+    with Watching(site, more, load.traced) as watching, beside():
         before = watching.observer.settle()
         begun = processor_seconds(watching.process.pid)
         run = load.run(site, seconds)
@@ -47,7 +47,7 @@ class Pairs:
     def __init__(self, site, load, backend, pairs, seconds):
         self.load = load
         self.kept, self.empty, self.above = [], [], []
-        self.added_us, self.watched, self.rates = [], [], []
+        self.watched, self.rates = [], []
         for number in range(pairs):
             self._round(site, backend, seconds, number % 2 == 1)
 
@@ -67,7 +67,6 @@ class Pairs:
         self.kept.append(observer.rate / without.rate)
         self.empty.append(empty.rate / without.rate)
         self.above.append(observer.rate / empty.rate)
-        self.added_us.append(observer.p99_us - without.p99_us)
 
 
 def _report_cost(report, pairs):
@@ -94,9 +93,6 @@ def _report_lost(report, load, watched):
 def measure(report, site, loads, backend, pairs, seconds):
     watched = []
     for load in loads:
-        if load.skip:
-            report.add(Row(SECTION, load.name, "", None, note=f"skipped: {load.skip}"))
-            continue
         load.calibrate(site, seconds)
         print(f"{load.name}: {load.text(seconds)}", flush=True)
         result = Pairs(site, load, backend, pairs, seconds)
@@ -107,9 +103,6 @@ def measure(report, site, loads, backend, pairs, seconds):
                    load.text(seconds))
         )  # fmt: skip
         _report_cost(report, result)
-        if load.name == "redis-get-c1":
-            report.add(spread("Latency", "p99 added to a Redis GET, one client", "us",
-                              result.added_us))  # fmt: skip
         watched += result.watched
         _report_lost(report, load, result.watched)
     if not watched:

@@ -49,11 +49,14 @@ class Empty:
 
 
 class Watching:
-    """The observer, on the bed's cgroup; `more` is added to its configuration."""
+    """The observer, on the bed's cgroup, with traces or without; `more` is added to its
+    configuration."""
 
-    def __init__(self, site, more=None):
+    def __init__(self, site, more=None, traced=False):
         self.site = site
         self.config = site.bed.watch() | (more or {})
+        if traced:
+            self.config["traces"] = {"endpoint": f"{site.collector.url}/v1/traces"}
 
     def __enter__(self):
         self.observer = Observer(self.site.folder, free_port(), self.config)
