@@ -44,10 +44,11 @@ struct exchange {
 			   server: the request's first byte arrived at the socket */
 	uint64_t end;	/* client: last byte of the answer read; server: handed to the socket */
 	uint64_t read;	/* server: when the program read the request's first byte */
-	uint64_t task;	/* logical task that sent the request, or read it where only that is seen */
+	uint64_t task;	/* client: logical task that sent the request; server: that read it; 0
+			   unknown */
 	uint64_t answer_task; /* server: logical task that sent the answer; 0 none */
-	uint64_t both; /* the same number at both ends, server's first, where both are seen; else 0
-			*/
+	uint64_t both; /* the same number at both ends where both are seen, whichever is told of
+			  first; 0: the other one is not seen */
 	uint32_t hits, misses;
 	uint32_t query; /* what was asked for, as it may be shown (queries.h); 0: not known */
 	uint32_t error; /* the error's code, likewise */

@@ -21,7 +21,7 @@ struct told {
 	uint16_t code;
 	uint8_t outcome;
 	bool timed;
-	uint64_t begin, end, read;
+	uint64_t begin, end, read, both;
 };
 
 /* By enum wire_who. */
@@ -43,7 +43,8 @@ static inline void duo_exchange(struct sink *to, const struct exchange *exchange
 			       .timed = exchange->timed,
 			       .begin = exchange->begin,
 			       .end = exchange->end,
-			       .read = exchange->read };
+			       .read = exchange->read,
+			       .both = exchange->both };
 	strncpy(next->operation, names_text(exchange->operation), sizeof(next->operation) - 1);
 }
 
@@ -170,6 +171,17 @@ static inline const struct told *newest(enum wire_who who)
 {
 	assert_true(count[who] > 0);
 	return &told[who][count[who] - 1];
+}
+
+/* Either end's n-th exchange has the same number, and no other has it. */
+static inline void expect_both(unsigned int from)
+{
+	assert_int_equal(count[CLIENT], count[SERVER]);
+	for (unsigned int i = from; i < count[CLIENT]; i++) {
+		assert_true(told[CLIENT][i].both != 0);
+		assert_true(told[CLIENT][i].both == told[SERVER][i].both);
+		assert_true(i == 0 || told[CLIENT][i].both != told[CLIENT][i - 1].both);
+	}
 }
 
 /* What was told of an end since, by outcome. */

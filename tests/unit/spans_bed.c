@@ -152,3 +152,37 @@ const struct bed_span *bed_find(const char *name)
 	assert_non_null(found);
 	return found;
 }
+
+void bed_settle(void)
+{
+	uint64_t now = 1000 * NSEC_PER_SEC;
+
+	for (int i = 0; i < 4; i++)
+		bed_tick(now += 100 * NSEC_PER_SEC);
+	assert_int_equal(spans_counts(bed).kept, 0);
+}
+
+void bed_assert_child(const char *child, const char *parent)
+{
+	const struct bed_span *one = bed_find(child), *other = bed_find(parent);
+
+	assert_memory_equal(one->span.trace, other->span.trace, SPAN_TRACE_SIZE);
+	assert_true(one->span.id != 0 && one->span.id != other->span.id);
+	assert_true(one->span.parent == other->span.id);
+	assert_false(one->span.remote);
+}
+
+void bed_assert_root(const char *name)
+{
+	assert_true(bed_find(name)->span.parent == 0);
+}
+
+struct details bed_header(uint8_t trace, uint8_t parent, uint8_t flags)
+{
+	struct details ret = { .context = { .valid = true, .flags = flags }, .minor = 1 };
+
+	memset(ret.context.trace_id, trace, sizeof(ret.context.trace_id));
+	ret.context.parent_id[7] = parent;
+	ret.state = BYTES("vendor=1");
+	return ret;
+}

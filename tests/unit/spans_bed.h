@@ -8,6 +8,7 @@
 #include "traffic.h"
 
 #define BED_SPANS 512
+#define MS NSEC_PER_MSEC
 #define BED_BORN(time) ((uint64_t)TASK_BORN << TASK_BITS | (time))
 #define BED_OBJECT(address) ((uint64_t)TASK_OBJECT << TASK_BITS | (address))
 
@@ -52,5 +53,15 @@ void bed_tell(uint32_t tgid, uint64_t task, const uint64_t *ancestors);
 
 /* The only span with this name; fails the test where there are none or several. */
 const struct bed_span *bed_find(const char *name);
+
+/* All that may be waited for is over, and nothing is kept. */
+void bed_settle(void);
+
+/* Spans by name: in one trace, one below the other; or the first one of its trace. */
+void bed_assert_child(const char *child, const char *parent);
+void bed_assert_root(const char *name);
+
+/* What a traceparent of these says: all bytes of the trace's id, the last one of the parent's. */
+struct details bed_header(uint8_t trace, uint8_t parent, uint8_t flags);
 
 #endif

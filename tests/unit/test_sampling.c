@@ -13,7 +13,6 @@
 #include "sink/span_ids.h"
 #include "spans_bed.h"
 
-#define MS NSEC_PER_MSEC
 #define REQUESTS 250000 /* with three calls each: a million exchanges */
 #define FLIGHT 16
 #define EACH 4

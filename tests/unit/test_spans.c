@@ -10,34 +10,8 @@
 
 #include "spans_bed.h"
 
-#define MS NSEC_PER_MSEC
 #define OBJECT(address) BED_OBJECT(address)
 #define BORN(time) BED_BORN(time)
-
-/* All that may be waited for is over. */
-static void settle(void)
-{
-	uint64_t now = 1000 * NSEC_PER_SEC;
-
-	for (int i = 0; i < 4; i++)
-		bed_tick(now += 100 * NSEC_PER_SEC);
-	assert_int_equal(spans_counts(bed).kept, 0);
-}
-
-static void assert_child(const char *child, const char *parent)
-{
-	const struct bed_span *one = bed_find(child), *other = bed_find(parent);
-
-	assert_memory_equal(one->span.trace, other->span.trace, SPAN_TRACE_SIZE);
-	assert_true(one->span.id != 0 && one->span.id != other->span.id);
-	assert_true(one->span.parent == other->span.id);
-	assert_false(one->span.remote);
-}
-
-static void assert_root(const char *name)
-{
-	assert_true(bed_find(name)->span.parent == 0);
-}
 
 /* ---- whose calls ---- */
 
@@ -60,12 +34,12 @@ static void test_descent(void **state)
 	bed_request(two, "/two", 100 * MS, 131 * MS, 0, BORN(112 * MS));
 	bed_tick(140 * MS);
 	assert_int_equal(bed_count, 0);
-	settle();
+	bed_settle();
 	assert_int_equal(bed_count, 5);
-	assert_child("SELECT", "GET /one");
-	assert_child("INSERT", "GET /two");
-	assert_root("DELETE");
-	assert_root("GET /one");
+	bed_assert_child("SELECT", "GET /one");
+	bed_assert_child("INSERT", "GET /two");
+	bed_assert_root("DELETE");
+	bed_assert_root("GET /one");
 	assert_memory_not_equal(bed_find("GET /one")->span.trace, bed_find("GET /two")->span.trace,
 				SPAN_TRACE_SIZE);
 }
@@ -81,9 +55,9 @@ static void test_late_calls(void **state)
 	bed_request(http, "/", 100 * MS, 130 * MS, 0, BORN(101 * MS));
 	bed_call(db, "SELECT", 129 * MS, 200 * MS, BORN(101 * MS));
 	bed_call(db, "INSERT", 131 * MS, 200 * MS, BORN(101 * MS));
-	settle();
-	assert_child("SELECT", "GET /");
-	assert_root("INSERT");
+	bed_settle();
+	bed_assert_child("SELECT", "GET /");
+	bed_assert_root("INSERT");
 }
 
 /*
@@ -104,10 +78,10 @@ static void test_background(void **state)
 	bed_call(db, "INSERT", 212 * MS, 213 * MS, BORN(201 * MS));
 	bed_call(db, "DELETE", 214 * MS, 215 * MS, BORN(50 * MS));
 	bed_request(http, "/second", 200 * MS, 230 * MS, 0, BORN(50 * MS));
-	settle();
-	assert_root("SELECT");
-	assert_child("INSERT", "GET /second");
-	assert_child("DELETE", "GET /second");
+	bed_settle();
+	bed_assert_root("SELECT");
+	bed_assert_child("INSERT", "GET /second");
+	bed_assert_child("DELETE", "GET /second");
 }
 
 /* One thread or goroutine for a request from its reading to its answer. */
@@ -123,10 +97,10 @@ static void test_thread_per_request(void **state)
 	bed_call(db, "DELETE", 114 * MS, 115 * MS, 73);
 	bed_request(one, "/one", 100 * MS, 130 * MS, 71, 71);
 	bed_request(two, "/two", 100 * MS, 130 * MS, 70, OBJECT(0x72));
-	settle();
-	assert_child("SELECT", "GET /one");
-	assert_child("INSERT", "GET /two");
-	assert_root("DELETE");
+	bed_settle();
+	bed_assert_child("SELECT", "GET /one");
+	bed_assert_child("INSERT", "GET /two");
+	bed_assert_root("DELETE");
 	assert_int_equal(spans_counts(bed).parents[SPANS_BY_TASK], 2);
 }
 
@@ -144,10 +118,10 @@ static void test_thread_for_many(void **state)
 	bed_request(two, "/two", 110 * MS, 130 * MS, 71, 71);
 	bed_call(db, "DELETE", 205 * MS, 206 * MS, 71);
 	bed_request(one, "/three", 200 * MS, 210 * MS, 71, 71);
-	settle();
-	assert_root("SELECT");
-	assert_root("INSERT");
-	assert_root("DELETE");
+	bed_settle();
+	bed_assert_root("SELECT");
+	bed_assert_root("INSERT");
+	bed_assert_root("DELETE");
 	assert_int_equal(bed_count, 6);
 }
 
@@ -160,8 +134,8 @@ static void test_handed_over(void **state)
 	(void)state;
 	bed_call(db, "SELECT", 105 * MS, 106 * MS, 72);
 	bed_request(http, "/", 100 * MS, 120 * MS, 71, 72);
-	settle();
-	assert_root("SELECT");
+	bed_settle();
+	bed_assert_root("SELECT");
 }
 
 /* Two requests in one read, answered one after the other. */
@@ -177,10 +151,10 @@ static void test_pipelined(void **state)
 	bed_request(http, "/two", 100 * MS, 130 * MS, 71, 71);
 	bed_call(db, "DELETE", 205 * MS, 206 * MS, 71);
 	bed_request(http, "/three", 200 * MS, 210 * MS, 71, 71);
-	settle();
-	assert_child("SELECT", "GET /one");
-	assert_root("INSERT");
-	assert_child("DELETE", "GET /three");
+	bed_settle();
+	bed_assert_child("SELECT", "GET /one");
+	bed_assert_root("INSERT");
+	bed_assert_child("DELETE", "GET /three");
 }
 
 /* The same task numbers in two processes. */
@@ -192,96 +166,17 @@ static void test_processes(void **state)
 	(void)state;
 	bed_call(db, "SELECT", 110 * MS, 111 * MS, 71);
 	bed_request(one, "/", 100 * MS, 130 * MS, 71, 71);
-	settle();
-	assert_root("SELECT");
+	bed_settle();
+	bed_assert_root("SELECT");
 }
 
-/* ---- across processes ---- */
-
-/*
- *	GET /a (7) -- GET (7 calls 8) -- GET /b (8) -- SELECT
- *
- * told of in the order in which things end.
- */
-static void test_chain(void **state)
-{
-	struct connection *a = bed_connection(&traffic_http, SIDE_SERVER, 7);
-	struct connection *out = bed_connection(&traffic_http, SIDE_CLIENT, 7);
-	struct connection *b = bed_connection(&traffic_http, SIDE_SERVER, 8);
-	struct connection *db = bed_connection(&traffic_database, SIDE_CLIENT, 8);
-
-	(void)state;
-	bed_call(db, "SELECT", 120 * MS, 121 * MS, 80);
-	bed_next.both = 5;
-	bed_request(b, "/b", 111 * MS, 130 * MS, 80, 80);
-	bed_next.both = 5;
-	bed_next.code = 200;
-	bed_call(out, "GET", 110 * MS, 131 * MS, 70);
-	bed_request(a, "/a", 100 * MS, 140 * MS, 70, 70);
-	settle();
-	assert_child("SELECT", "GET /b");
-	assert_child("GET /b", "GET");
-	assert_child("GET", "GET /a");
-	assert_int_equal(bed_find("GET")->span.kind, SPAN_CLIENT);
-	assert_int_equal(spans_counts(bed).traces[SPANS_SAMPLED], 1);
-	assert_int_equal(spans_counts(bed).parents[SPANS_BY_BOTH], 1);
-}
-
-/* The caller serves nothing: its call is the root, also if it is told of seconds later. */
-static void test_outer_caller(void **state)
-{
-	struct connection *out = bed_connection(&traffic_http, SIDE_CLIENT, 7);
-	struct connection *b = bed_connection(&traffic_http, SIDE_SERVER, 8);
-
-	(void)state;
-	bed_next.both = 5;
-	bed_request(b, "/b", 111 * MS, 130 * MS, 80, 80);
-	bed_tick(3 * NSEC_PER_SEC);
-	bed_next.both = 5;
-	bed_call(out, "GET", 110 * MS, 131 * MS, 70);
-	settle();
-	assert_child("GET /b", "GET");
-	assert_root("GET");
-	assert_int_equal(spans_counts(bed).split, 0);
-}
-
-/* The caller does not come. */
-static void test_split(void **state)
-{
-	struct connection *out = bed_connection(&traffic_http, SIDE_CLIENT, 7);
-	struct connection *b = bed_connection(&traffic_http, SIDE_SERVER, 8);
-
-	(void)state;
-	bed_next.both = 5;
-	bed_request(b, "/b", 111 * MS, 130 * MS, 80, 80);
-	bed_tick(1 * NSEC_PER_SEC);
-	bed_tick(10 * NSEC_PER_SEC);
-	assert_int_equal(bed_count, 0);
-	bed_tick(12 * NSEC_PER_SEC);
-	assert_int_equal(bed_count, 1);
-	assert_int_equal(spans_counts(bed).split, 1);
-	bed_next.both = 5;
-	bed_call(out, "GET", 110 * MS, 131 * MS, 70);
-	settle();
-	assert_root("GET");
-	assert_root("GET /b");
-}
-
-static struct details header(uint8_t trace, uint8_t parent, uint8_t flags)
-{
-	struct details ret = { .context = { .valid = true, .flags = flags }, .minor = 1 };
-
-	memset(ret.context.trace_id, trace, sizeof(ret.context.trace_id));
-	ret.context.parent_id[7] = parent;
-	ret.state = BYTES("vendor=1");
-	return ret;
-}
+/* ---- the caller's trace ---- */
 
 static void test_traceparent(void **state)
 {
 	struct connection *http = bed_connection(&traffic_http, SIDE_SERVER, 7);
 	struct connection *db = bed_connection(&traffic_database, SIDE_CLIENT, 7);
-	struct details details = header(0xab, 0x11, TRACE_SAMPLED);
+	struct details details = bed_header(0xab, 0x11, TRACE_SAMPLED);
 	const struct bed_span *span;
 
 	(void)state;
@@ -289,20 +184,20 @@ static void test_traceparent(void **state)
 	bed_next.details = &details;
 	bed_next.both = 9; /* the header says more */
 	bed_request(http, "/", 100 * MS, 120 * MS, 70, 70);
-	settle();
+	bed_settle();
 	span = bed_find("GET /");
 	assert_memory_equal(span->span.trace, details.context.trace_id, SPAN_TRACE_SIZE);
 	assert_true(span->span.parent == 0x11 && span->span.remote);
 	assert_int_equal(span->span.flags, TRACE_SAMPLED);
 	assert_int_equal(span->span.state.size, strlen("vendor=1"));
-	assert_child("SELECT", "GET /");
+	bed_assert_child("SELECT", "GET /");
 }
 
 /* Sampled or not is the parent's to say, but for errors. */
 static void test_parent_decides(void **state)
 {
 	struct connection *http = bed_connection(&traffic_http, SIDE_SERVER, 7);
-	struct details no = header(0xab, 0x11, 0), yes = header(0xcd, 0x11, TRACE_SAMPLED);
+	struct details no = bed_header(0xab, 0x11, 0), yes = bed_header(0xcd, 0x11, TRACE_SAMPLED);
 
 	(void)state;
 	bed_again(SAMPLER_PARENT_RATIO, 0, NSEC_PER_SEC);
@@ -313,41 +208,15 @@ static void test_parent_decides(void **state)
 	bed_next.details = &no;
 	bed_next.code = 500;
 	bed_request(http, "/failed", 300 * MS, 320 * MS, 70, 70);
-	settle();
+	bed_settle();
 	assert_int_equal(bed_count, 2);
 	bed_find("GET /yes");
 	assert_int_equal(bed_find("GET /failed")->span.status, SPAN_ERROR);
 	bed_again(SAMPLER_ALWAYS_ON, 1, 0);
 	bed_next.details = &no;
 	bed_request(http, "/no", 100 * MS, 120 * MS, 70, 70);
-	settle();
+	bed_settle();
 	assert_int_equal(bed_count, 1);
-}
-
-/* Another instrumentation began the trace within the program: what it sent along tells. */
-static void test_outgoing_traceparent(void **state)
-{
-	struct connection *a = bed_connection(&traffic_http, SIDE_SERVER, 7);
-	struct connection *out = bed_connection(&traffic_http, SIDE_CLIENT, 7);
-	struct connection *b = bed_connection(&traffic_http, SIDE_SERVER, 8);
-	struct details details = header(0xab, 0x22, TRACE_SAMPLED);
-
-	(void)state;
-	bed_next.both = 5;
-	bed_next.details = &details;
-	bed_request(b, "/b", 111 * MS, 130 * MS, 80, 80);
-	bed_next.both = 5;
-	bed_next.details = &details;
-	bed_call(out, "GET", 110 * MS, 131 * MS, 70);
-	bed_request(a, "/a", 100 * MS, 140 * MS, 70, 70);
-	settle();
-	assert_child("GET", "GET /a");
-	assert_root("GET /a");
-	assert_memory_equal(bed_find("GET /a")->span.trace, details.context.trace_id,
-			    SPAN_TRACE_SIZE);
-	assert_memory_equal(bed_find("GET /b")->span.trace, details.context.trace_id,
-			    SPAN_TRACE_SIZE);
-	assert_true(bed_find("GET /b")->span.parent == 0x22);
 }
 
 /* ---- what spans say ---- */
@@ -365,7 +234,7 @@ static void test_server_span(void **state)
 	bed_next.read = 102 * MS;
 	bed_next.code = 503;
 	bed_request(http, "/api/travels/42", 100 * MS, 120 * MS, 70, 70);
-	settle();
+	bed_settle();
 	span = bed_find("GET /api/travels/{id}");
 	assert_int_equal(span->span.kind, SPAN_SERVER);
 	assert_int_equal(span->span.status, SPAN_ERROR);
@@ -413,7 +282,7 @@ static void test_client_spans(void **state)
 	bed_next.outcome = OUTCOME_ABORTED;
 	bed_call(db, "INSERT", 100 * MS, 101 * MS, 70);
 	assert_string_equal(bed_find("INSERT")->text[SPAN_ERROR_TYPE], "aborted");
-	settle();
+	bed_settle();
 }
 
 /* Databases' own ends, and what has no times, make no spans. */
@@ -428,7 +297,7 @@ static void test_no_spans(void **state)
 	untimed.timed = false;
 	untimed.begin = 0;
 	spans_sink(bed)->exchange(spans_sink(bed), &untimed);
-	settle();
+	bed_settle();
 	assert_int_equal(bed_count, 0);
 	assert_int_equal(spans_counts(bed).losses[SPANS_UNTIMED], 1);
 }
@@ -447,12 +316,12 @@ static void test_vague(void **state)
 	bed_call(db, "INSERT", 210 * MS, 211 * MS, 71);
 	bed_next.read = 199 * MS;
 	bed_request(http, "/two", 0, 220 * MS, 0, 71);
-	settle();
-	assert_child("SELECT", "GET /one");
+	bed_settle();
+	bed_assert_child("SELECT", "GET /one");
 	assert_true(bed_find("GET /one")->span.begin == 99 * MS);
 	assert_string_equal(bed_find("GET /one")->text[SPAN_QUEUE_DURATION], "");
 	bed_find("GET /two");
-	assert_root("INSERT");
+	bed_assert_root("INSERT");
 }
 
 /* ---- bounds ---- */
@@ -474,7 +343,7 @@ static void test_room(void **state)
 	assert_int_equal(counts.hurried, 40000 - 32768);
 	bed_next.code = 500;
 	bed_request(http, "/", 100 * MS + 39990, 101 * MS, 71, 71);
-	settle();
+	bed_settle();
 	counts = spans_counts(bed);
 	assert_int_equal(bed_count, 11);
 	assert_int_equal(counts.losses[SPANS_NO_ROOM], 0);
@@ -497,7 +366,7 @@ static void test_many_processes(void **state)
 		if (i % 100 == 0)
 			bed_tick((i + 500) * MS);
 	}
-	settle();
+	bed_settle();
 	assert_int_equal(bed_count, 3000);
 }
 
@@ -513,12 +382,8 @@ int main(void)
 		TEST(test_handed_over),
 		TEST(test_pipelined),
 		TEST(test_processes),
-		TEST(test_chain),
-		TEST(test_outer_caller),
-		TEST(test_split),
 		TEST(test_traceparent),
 		TEST(test_parent_decides),
-		TEST(test_outgoing_traceparent),
 		TEST(test_server_span),
 		TEST(test_client_spans),
 		TEST(test_no_spans),

@@ -19,7 +19,6 @@ struct outlet {
 	struct pool targets;	/* of struct target */
 	struct pool details;	/* of struct kept_details */
 	struct pool held;	/* of struct held */
-	uint64_t both;		/* exchanges seen at both ends: numbers them */
 	uint64_t refused;	/* requests not followed: the limit, or no memory */
 	uint64_t unpaired;	/* requests forgotten because the stream had a gap */
 };

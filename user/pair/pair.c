@@ -27,11 +27,20 @@ static void take_arrival(struct exchange *exchange, const struct request *reques
 {
 	exchange->begin = request->arrived;
 	exchange->timed &= request->arrived != 0;
+	if (exchange->end < exchange->begin)
+		exchange->end = exchange->begin;
+}
+
+static uint64_t number_of(const struct pair *pair, const struct request *request)
+{
+	if (!pair->link)
+		return 0;
+	return (uint64_t)pair->link << 32 | (uint32_t)(pair->origin + request->position);
 }
 
 /* Field by field, in place: what was just written is slow to copy. */
-static void exchange_fill(struct exchange *ret, const struct request *request,
-			  const struct connection *connection, const struct ends *ends,
+static void exchange_fill(struct exchange *ret, const struct pair *pair,
+			  const struct request *request, const struct connection *connection,
 			  const struct message *message, uint64_t end)
 {
 	bool server = connection->side == SIDE_SERVER;
@@ -45,18 +54,16 @@ static void exchange_fill(struct exchange *ret, const struct request *request,
 	ret->timed = message && message->role == MESSAGE_RESPONSE;
 	ret->begin = whole ? request->first : request->last;
 	ret->read = request->read;
-	ret->task = request->task;
+	ret->task = server && pair->ends ? 0 : request->task; /* the client's task sent it */
 	ret->answer_task = 0;
 	ret->query = request->query;
 	ret->error = message && message->failed ? message->query : 0;
 	ret->details = target_details(request->target);
-	ret->both = 0;
+	ret->both = number_of(pair, request);
 	ret->hits = message ? message->hits : 0;
 	ret->misses = message ? message->misses : 0;
 	ret->target.data = request->target ? request->target->bytes : NULL;
 	ret->target.size = request->target ? request->target->size : 0;
-	if (server && ends)
-		take_arrival(ret, request);
 	ret->end = end < ret->begin ? ret->begin : end;
 }
 
@@ -69,7 +76,7 @@ void pair_unmute(struct pair *pair, struct outlet *outlet)
 /* The client's exchange, which is complete once it has read the answer; at once if there is none.
  */
 static void report_client(struct pair *pair, struct request *request, struct outlet *outlet,
-			  const struct message *message, const struct moment *when, uint64_t both)
+			  const struct message *message, const struct moment *when)
 {
 	struct ends *ends = pair->ends;
 	bool answered = message->role == MESSAGE_RESPONSE;
@@ -78,15 +85,12 @@ static void report_client(struct pair *pair, struct request *request, struct out
 
 	if (answered && !ends_have_read(ends, when->end)) {
 		held = held_push(ends->unread, outlet, UNREAD_MOST, request->target, when->end);
-		if (held) {
-			exchange_fill(&held->exchange, request, ends->client, NULL, message,
+		if (held)
+			exchange_fill(&held->exchange, pair, request, ends->client, message,
 				      when->last);
-			held->exchange.both = both;
-		}
 		return;
 	}
-	exchange_fill(&exchange, request, ends->client, NULL, message, when->last);
-	exchange.both = both;
+	exchange_fill(&exchange, pair, request, ends->client, message, when->last);
 	if (answered)
 		ends_complete(ends, &exchange, when->end);
 	outlet_exchange(outlet, &exchange);
@@ -97,7 +101,6 @@ static void pair_report(struct pair *pair, struct request *request, struct outle
 			const struct connection *connection, const struct message *message,
 			const struct moment *when)
 {
-	uint64_t both = pair->ends && pair->ends->client ? ++outlet->both : 0;
 	struct exchange exchange;
 	struct held *held;
 
@@ -106,19 +109,20 @@ static void pair_report(struct pair *pair, struct request *request, struct outle
 	if (pair->muted && pair->holds) {
 		held = held_push(&pair->held, outlet, HELD_MOST, request->target, 0);
 		if (held)
-			exchange_fill(&held->exchange, request, connection, NULL, message,
+			exchange_fill(&held->exchange, pair, request, connection, message,
 				      when->last);
 	} else if (pair->muted) {
 		outlet->unpaired += request->counted == 1;
 	} else {
-		exchange_fill(&exchange, request, connection, pair->ends, message, when->last);
+		exchange_fill(&exchange, pair, request, connection, message, when->last);
+		if (pair->ends)
+			take_arrival(&exchange, request);
 		if (connection->side == SIDE_SERVER && message->role == MESSAGE_RESPONSE)
 			exchange.answer_task = when->task;
-		exchange.both = both;
 		outlet_exchange(outlet, &exchange);
 	}
-	if (both)
-		report_client(pair, request, outlet, message, when, both);
+	if (pair->ends && pair->ends->client)
+		report_client(pair, request, outlet, message, when);
 }
 
 static void request_fill(struct request *request, const struct message *message,
@@ -242,29 +246,29 @@ int pair_apply(struct pair *pair, struct outlet *outlet, const struct connection
 	return 0;
 }
 
-static void report_aborted(const struct request *request, struct outlet *outlet,
-			   const struct connection *connection, uint64_t now)
+static void report_aborted(const struct pair *pair, const struct request *request,
+			   struct outlet *outlet, const struct connection *connection, uint64_t now)
 {
 	struct exchange exchange;
 
 	if (request->silent || request->counted)
 		return;
-	exchange_fill(&exchange, request, connection, NULL, NULL, now);
+	exchange_fill(&exchange, pair, request, connection, NULL, now);
 	outlet_exchange(outlet, &exchange);
 }
 
 /* `read`: the number of the newest request that came to this end's program. */
-static void queue_abort(struct queue *queue, struct outlet *outlet,
-			const struct connection *connection, const struct connection *client,
-			uint64_t read, uint64_t now)
+static void queue_abort(const struct pair *pair, struct queue *queue, struct outlet *outlet,
+			const struct connection *connection, uint64_t read, uint64_t now)
 {
+	const struct connection *client = pair->ends ? pair->ends->client : NULL;
 	struct request *request;
 
 	while ((request = queue_front(queue))) {
 		if (queue->pushed - queue->count < read)
-			report_aborted(request, outlet, connection, now);
+			report_aborted(pair, request, outlet, connection, now);
 		if (client)
-			report_aborted(request, outlet, client, now);
+			report_aborted(pair, request, outlet, client, now);
 		queue_drop(queue, outlet);
 	}
 	queue_free(queue);
@@ -273,19 +277,17 @@ static void queue_abort(struct queue *queue, struct outlet *outlet,
 void pair_abort(struct pair *pair, struct outlet *outlet, const struct connection *connection,
 		uint64_t now)
 {
-	const struct connection *client = pair->ends ? pair->ends->client : NULL;
-
 	if (pair->muted) {
 		pair_forget(pair, outlet);
 		return;
 	}
 	/* Deferred requests without the one that would execute them were never executed. */
 	if (pair->waiting.count)
-		queue_abort(&pair->deferred, outlet, connection, client, UINT64_MAX, now);
+		queue_abort(pair, &pair->deferred, outlet, connection, UINT64_MAX, now);
 	while (pair->deferred.count)
 		queue_drop(&pair->deferred, outlet);
 	queue_free(&pair->deferred);
-	queue_abort(&pair->waiting, outlet, connection, client,
+	queue_abort(pair, &pair->waiting, outlet, connection,
 		    pair->ends ? pair->ends->arrived : UINT64_MAX, now);
 }
 
@@ -296,9 +298,9 @@ void pair_abort_client(struct pair *pair, struct outlet *outlet, uint64_t now, u
 
 	/* Deferred ones as in pair_abort(). */
 	for (uint32_t n = 0; client && waiting->count && n < deferred->count; n++)
-		report_aborted(queue_at(deferred, n), outlet, client, now);
+		report_aborted(pair, queue_at(deferred, n), outlet, client, now);
 	for (uint32_t n = unfinished; client && n < waiting->count; n++)
-		report_aborted(queue_at(waiting, n), outlet, client, now);
+		report_aborted(pair, queue_at(waiting, n), outlet, client, now);
 	ends_client_gone(pair->ends, outlet);
 }
 

@@ -20,12 +20,18 @@ struct moment {
 	uint64_t task;
 };
 
+/*
+ * Where both ends of a connection are seen an exchange has the same number at both: the
+ * connection's, and where the request begins as the kernel side numbers its bytes.
+ */
 struct pair {
 	struct queue waiting;
 	struct queue deferred;
 	struct held_list held; /* on trial; or what the client, followed at its server's end, has
 				  not read */
 	struct ends *ends; /* the server's end, if it is followed for both; else NULL. Not owned */
+	uint32_t link;	   /* number of the connection; 0: the other end is not seen */
+	uint32_t origin;   /* the kernel side's position where our stream of requests has its 0 */
 	bool muted;	   /* what answers what is not certain yet: exchanges are not reported */
 	bool holds;	   /* muted: but held back, for what is likely */
 };

@@ -1,43 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sink/callers.h"
 
-/* The numbers are given one after the other. */
-static struct node **place_of(struct callers *callers, uint64_t both)
+static struct node **bucket_of(struct callers *callers, uint64_t both)
 {
-	struct node **at = &callers->buckets[both & (CALLERS_BUCKETS - 1)];
+	return &callers->buckets[both * 0x9e3779b97f4a7c15ULL >> 40 & (CALLERS_BUCKETS - 1)];
+}
 
-	while (*at && (*at)->both != both)
+static struct node **place_of(struct callers *callers, uint64_t both, enum span_kind kind)
+{
+	struct node **at = bucket_of(callers, both);
+
+	while (*at && ((*at)->both != both || (*at)->kind != kind))
 		at = &(*at)->same_both;
 	return at;
 }
 
-void callers_await(struct callers *callers, struct node *request)
+void callers_await(struct callers *callers, struct node *node)
 {
-	struct node **bucket = &callers->buckets[request->both & (CALLERS_BUCKETS - 1)];
+	struct node **bucket = bucket_of(callers, node->both);
 
-	request->awaits = true;
-	request->same_both = *bucket;
-	*bucket = request;
+	node->awaits = true;
+	node->same_both = *bucket;
+	*bucket = node;
 }
 
-struct node *callers_find(struct callers *callers, uint64_t both)
+static void unlink_node(struct node **at)
 {
-	return *place_of(callers, both);
+	struct node *node = *at;
+
+	*at = node->same_both;
+	node->awaits = false;
 }
 
-struct node *callers_take(struct callers *callers, uint64_t both)
+void callers_give_up(struct callers *callers, struct node *node)
 {
-	struct node **at = place_of(callers, both);
-	struct node *request = *at;
+	struct node **at = bucket_of(callers, node->both);
 
-	if (!request)
-		return NULL;
-	*at = request->same_both;
-	request->awaits = false;
-	return request;
+	if (!node->awaits)
+		return;
+	while (*at != node)
+		at = &(*at)->same_both;
+	unlink_node(at);
 }
 
-void callers_give_up(struct callers *callers, struct node *request)
+struct node *callers_take(struct callers *callers, uint64_t both, enum span_kind kind)
 {
-	callers_take(callers, request->both);
+	struct node **at = place_of(callers, both, kind);
+	struct node *node = *at;
+
+	if (node)
+		unlink_node(at);
+	return node;
 }

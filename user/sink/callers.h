@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests whose caller is on this node, too, and has not been told of yet: by the number that both
- * ends of a connection give to an exchange.
+ * Requests and calls whose other end is on this node, too, and has not been told of yet: by the
+ * number that both ends of a connection give to an exchange. Either may be told of first.
  */
 #ifndef ONLOOKER_CALLERS_H
 #define ONLOOKER_CALLERS_H
@@ -14,10 +14,11 @@ struct callers {
 	struct node *buckets[CALLERS_BUCKETS];
 };
 
-/* The request waits for the call with its number `both`, until one of these takes it. */
-void callers_await(struct callers *callers, struct node *request);
-struct node *callers_take(struct callers *callers, uint64_t both); /* NULL: none waits for it */
-struct node *callers_find(struct callers *callers, uint64_t both); /* the same, but it stays */
-void callers_give_up(struct callers *callers, struct node *request);
+/* The node waits for the other end's with its number `both`, until one of these takes it. */
+void callers_await(struct callers *callers, struct node *node);
+void callers_give_up(struct callers *callers, struct node *node);
+
+/* The node of that kind and number, which waits no more; or NULL. */
+struct node *callers_take(struct callers *callers, uint64_t both, enum span_kind kind);
 
 #endif

@@ -96,12 +96,8 @@ static uint64_t root_of(const struct claims *claims, const struct node *request,
 
 	if (!answer || (request->vague && TASK_KIND(answer) != TASK_BORN))
 		return 0;
-	/*
-	 * Read by one thread and answered by another: in between, who knows. Where both ends are
-	 * seen `task` is whose call sent the request.
-	 */
-	if (TASK_KIND(answer) == TASK_THREAD && !request->both && request->task &&
-	    request->task != answer)
+	/* Read by one thread and answered by another: in between, who knows. */
+	if (TASK_KIND(answer) == TASK_THREAD && request->task && request->task != answer)
 		return 0;
 	window.root = claims->tasks ?
 			      task_root(claims->tasks, request->owner.tgid, answer, window.since) :

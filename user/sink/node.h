@@ -61,7 +61,7 @@ struct node {
 	uint8_t outcome; /* enum outcome */
 	bool open;	 /* calls may still be added to it */
 	bool listed;	 /* among those by root */
-	bool awaits;	 /* its caller's end of the connection is not known yet */
+	bool awaits;	 /* the other end's exchange is not known yet (callers.h) */
 	bool slow;
 	bool vague; /* request: when it was read is not known, begin is when it was sent */
 	uint64_t ancestors[EVENT_ANCESTORS]; /* call: of its task, ended by 0 */

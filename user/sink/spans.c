@@ -30,11 +30,19 @@ struct spans {
 
 /* ---- traces ---- */
 
-/* The tree is whole, as far as can be known: unless calls may still be told of. */
+/* Calls may be told of that were made for it; or the request that it is at its other end. */
+static bool may_grow(struct spans *spans, struct node *node)
+{
+	if (node->kind == SPAN_CLIENT && node->awaits && node->kept + SPANS_AWAIT_NS <= spans->now)
+		callers_give_up(&spans->callers, node);
+	return node->open || (node->kind == SPAN_CLIENT && node->awaits);
+}
+
+/* The tree is whole, as far as can be known: unless more may still be told of. */
 static void finish(struct spans *spans, struct node *root)
 {
-	for (const struct node *node = root; node; node = node_walk(root, node)) {
-		if (!node->open)
+	for (struct node *node = root; node; node = node_walk(root, node)) {
+		if (!may_grow(spans, node))
 			continue;
 		root->due = spans->now + SPANS_OPEN_NS;
 		list_add(&spans->open, &root->turn);
@@ -62,7 +70,7 @@ static void take_turn(struct spans *spans, struct node *node)
 		finish_each(spans, claims_settle(spans->claims, node));
 	if (node->parent)
 		return;
-	if (!node->awaits) {
+	if (node->kind == SPAN_CLIENT || !node->awaits) {
 		finish(spans, node);
 		return;
 	}
@@ -120,6 +128,7 @@ static struct node *keep(struct spans *spans, const struct exchange *exchange)
 			return NULL;
 		}
 		spans->counts.hurried++;
+		callers_give_up(&spans->callers, oldest);
 		finish(spans, oldest);
 		node = node_keep(&spans->nodes, exchange);
 	}
@@ -130,6 +139,18 @@ static struct node *keep(struct spans *spans, const struct exchange *exchange)
 static bool is_slow(const struct spans *spans, const struct exchange *exchange)
 {
 	return spans->slow && exchange->begin && exchange->end - exchange->begin >= spans->slow;
+}
+
+/* A header of its own says more than who is at the other end. */
+static void find_caller(struct spans *spans, struct node *request)
+{
+	bool told = request->words && request->words->context.valid;
+	struct node *call = callers_take(&spans->callers, request->both, SPAN_CLIENT);
+
+	if (!told && call)
+		node_attach(call, request);
+	else if (!told)
+		callers_await(&spans->callers, request);
 }
 
 static void serve(struct spans *spans, const struct exchange *exchange)
@@ -146,9 +167,8 @@ static void serve(struct spans *spans, const struct exchange *exchange)
 						  (uint32_t)node->operation << 16 | node->route,
 						  node->end - node->begin);
 	claims_request(spans->claims, node, exchange->answer_task);
-	/* A header of its own says more than who is at the other end. */
-	if (node->both && !(node->words && node->words->context.valid))
-		callers_await(&spans->callers, node);
+	if (node->both)
+		find_caller(spans, node);
 	node->due = spans->now + SPANS_OPEN_NS;
 	list_add(&spans->open, &node->turn);
 }
@@ -178,11 +198,15 @@ static void call_alone(struct spans *spans, const struct exchange *exchange)
 	node_free(&spans->nodes, node);
 }
 
-/* The request that the other end served is below the call now. */
-static void join(struct node *call, struct node *request)
+/* The request as the other end served it is below the call now, or will be. */
+static void find_request(struct spans *spans, struct node *call)
 {
-	if (!request)
+	struct node *request = callers_take(&spans->callers, call->both, SPAN_SERVER);
+
+	if (!request) {
+		callers_await(&spans->callers, call);
 		return;
+	}
 	if (!request->open)
 		list_remove(&request->turn);
 	node_attach(call, request);
@@ -192,10 +216,10 @@ static void call(struct spans *spans, const struct exchange *exchange)
 {
 	const struct connection *connection = exchange->connection;
 	struct span_owner owner = { connection->identity, connection->tgid, connection->process };
-	struct node *served = NULL, *node;
+	bool header = exchange->details && exchange->details->context.valid;
+	bool served = exchange->both && connection->protocol->family == FAMILY_HTTP && !header;
+	struct node *node;
 
-	if (exchange->both && connection->protocol->family == FAMILY_HTTP)
-		served = callers_find(&spans->callers, exchange->both);
 	if (!served && !claims_serves(spans->claims, &owner)) {
 		call_alone(spans, exchange);
 		return;
@@ -204,8 +228,8 @@ static void call(struct spans *spans, const struct exchange *exchange)
 	if (!node)
 		return;
 	node->slow = is_slow(spans, exchange);
-	/* Looked for again: making room may have ended its wait. */
-	join(node, served ? callers_take(&spans->callers, exchange->both) : NULL);
+	if (served)
+		find_request(spans, node);
 	if (claims_call(spans->claims, node))
 		return;
 	node->due = spans->now + SPANS_OPEN_NS;

@@ -13,6 +13,9 @@
  *	                                                     |             |
  *	                     kept? (sampling.h) <------------+-------------+
  *
+ * A call of a process of this node awaits the request that it is there in the same way, if that is
+ * told of later: its trace is not over before.
+ *
  * A call that has no request, or none that is known for sure, begins a trace of its own, as the
  * conventions of OpenTelemetry have a client span without a parent be a root: the work of jobs and
  * of what runs in the background is seen, and its errors are. What is made of a watched server

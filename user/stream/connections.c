@@ -233,8 +233,10 @@ static void on_open(struct connections *connections, const struct event_open *op
 
 	/* The last tenant's end was lost: its slot has been taken all the same. */
 	entry = connections->by_slot[open->head.slot];
-	if (entry)
+	if (entry) {
+		twins_part(entry);
 		entry_end(connections, entry, false);
+	}
 	entry = connections->host.admit(connections->host.context, open, &identity) ?
 			entry_new(connections, open) :
 			NULL;
@@ -276,7 +278,7 @@ static void look_at_twin(struct connections *connections, struct entry *entry,
 	struct entry *other = entry->twin.other;
 
 	if (!c->duet) {
-		twins_witness(entry, connections->pipeline);
+		twins_witness(connections->twins, entry, connections->pipeline);
 		if (entry->twin.other &&
 		    (c->connection.side == SIDE_CLIENT) == (direction == DIRECTION_RX))
 			duet_try(entry, connections->pipeline);
@@ -332,6 +334,7 @@ static void on_close(struct connections *connections, struct entry *entry,
 		record_note(entry, connections->pipeline, &close->read);
 	entry->closed_at = close->head.time;
 	if (close->head.flags & EVENT_UNWATCHED) {
+		twins_part(entry);
 		entry_end(connections, entry, false);
 		return;
 	}

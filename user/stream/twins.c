@@ -10,7 +10,8 @@
 #include "util/memory.h"
 
 struct twins {
-	size_t places; /* a power of two */
+	size_t places;	/* a power of two */
+	uint32_t found; /* numbers them, from 1 on */
 	struct entry *place[];
 };
 
@@ -60,6 +61,24 @@ static void tell_sides(struct connection *one, struct connection *other)
 		one->side = other->side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
 }
 
+static void number(struct entry *entry, uint32_t link, unsigned int requests)
+{
+	entry->conversation.pair.link = link;
+	entry->conversation.pair.origin = entry_narrow(entry, requests, 0);
+}
+
+/* Once it is known who asks. */
+static void number_both(struct twins *twins, struct entry *one, struct entry *other)
+{
+	unsigned int side = one->conversation.connection.side;
+
+	if (!side || side == other->conversation.connection.side)
+		return;
+	twins->found += twins->found == UINT32_MAX ? 2 : 1;
+	number(one, twins->found, side == SIDE_CLIENT ? DIRECTION_TX : DIRECTION_RX);
+	number(other, twins->found, side == SIDE_CLIENT ? DIRECTION_RX : DIRECTION_TX);
+}
+
 void twins_add(struct twins *twins, struct entry *entry, const struct event_open *open)
 {
 	uint64_t end, other, wanted;
@@ -80,6 +99,7 @@ void twins_add(struct twins *twins, struct entry *entry, const struct event_open
 		entry->twin.other = found;
 		found->conversation.witnessed = entry->conversation.witnessed = true;
 		tell_sides(&found->conversation.connection, &entry->conversation.connection);
+		number_both(twins, entry, found);
 	}
 	entry->twin.key = key_of(end, other);
 	place = place_of(twins, entry->twin.key);
@@ -90,7 +110,7 @@ void twins_add(struct twins *twins, struct entry *entry, const struct event_open
 	*place = entry;
 }
 
-static void part(struct entry *entry)
+static void leave(struct entry *entry)
 {
 	struct entry *other = entry->twin.other;
 
@@ -100,27 +120,29 @@ static void part(struct entry *entry)
 	other->conversation.witnessed = entry->conversation.witnessed = false;
 }
 
+void twins_part(struct entry *entry)
+{
+	if (!entry->twin.other)
+		return;
+	entry->conversation.pair.link = entry->twin.other->conversation.pair.link = 0;
+	leave(entry);
+}
+
 void twins_remove(struct entry *entry)
 {
 	if (!entry->twin.link)
 		return;
-	part(entry);
+	leave(entry);
 	*entry->twin.link = entry->twin.next;
 	if (entry->twin.next)
 		entry->twin.next->twin.link = entry->twin.link;
 	entry->twin.link = NULL;
 }
 
-void twins_witness(struct entry *server, struct pipeline *pipeline)
+static void witness(struct entry *server, struct entry *client, struct pipeline *pipeline)
 {
-	struct entry *client;
 	uint64_t settled[2], anchor[2];
 
-	if (conversation_deaf(&server->conversation))
-		part(server);
-	client = server->twin.other;
-	if (!client || server->conversation.connection.side != SIDE_SERVER)
-		return;
 	if (server->conversation.phase == PHASE_MIDWAY || server->conversation.pair.muted)
 		conversation_forsake(&client->conversation, pipeline);
 	if (!client->conversation.pair.muted ||
@@ -129,4 +151,20 @@ void twins_witness(struct entry *server, struct pipeline *pipeline)
 	for (unsigned int i = 0; i < 2; i++)
 		anchor[!i] = entry_widen(client, !i, entry_narrow(server, i, settled[i]));
 	conversation_anchor(&client->conversation, anchor);
+}
+
+void twins_witness(struct twins *twins, struct entry *entry, struct pipeline *pipeline)
+{
+	struct entry *other = entry->twin.other;
+
+	if (!other)
+		return;
+	if (conversation_deaf(&entry->conversation) || conversation_deaf(&other->conversation)) {
+		twins_part(entry);
+		return;
+	}
+	if (!entry->conversation.pair.link)
+		number_both(twins, entry, other);
+	if (entry->conversation.connection.side == SIDE_SERVER)
+		witness(entry, other, pipeline);
 }

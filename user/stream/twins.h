@@ -28,13 +28,22 @@ struct twins;
 int twins_new(uint32_t connections, struct twins **ret);
 void twins_free(struct twins *twins);
 
-/* Adds a connection, and finds its other end. A hash look-up. */
+/*
+ * Adds a connection, and finds its other end. A hash look-up. The connection has a number then, by
+ * which both ends name their exchanges (pair.h).
+ */
 void twins_add(struct twins *twins, struct entry *entry, const struct event_open *open);
 
-/* Takes a connection out; one that is not in it is fine. */
+/*
+ * Takes a connection out; one that is not in it is fine. What was asked on it may still be told of
+ * by the other end.
+ */
 void twins_remove(struct entry *entry);
 
-/* A server's end has moved: tells the client's end what it can be told. */
-void twins_witness(struct entry *server, struct pipeline *pipeline);
+/* What is told of the one end from now on is not told of the other any more. */
+void twins_part(struct entry *entry);
+
+/* An end has moved: a server's tells the client's what it can be told. */
+void twins_witness(struct twins *twins, struct entry *entry, struct pipeline *pipeline);
 
 #endif

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traces that go through several services: whole, or where they end."""
+
+import time
+from collections import Counter
+from contextlib import contextmanager
+
+from .traces import CLIENT, SERVER, Traces
+
+__all__ = ["CLIENT", "SERVER", "judged", "observing", "settle"]
+
+ALL = {"sampler": "always_on", "delay": 0.1, "flush": 20, "queue": 32768, "batch": 2048}
+SETTLED = 2.5  # seconds until traces of what is over are posted
+
+
+@contextmanager
+def observing(start_observer, bed, receiver):
+    """An observer that posts all traces of the bed."""
+    config = bed.watch() | {"traces": ALL | {"endpoint": receiver.url},
+                            "memory_limit": 256 << 20,
+                            "limits": {"ring_bytes": 1 << 26}}  # fmt: skip
+    observer = start_observer(config)
+    try:
+        yield observer
+    finally:
+        observer.stop()
+
+
+def settle(observer, receiver):
+    """All that the observer knows was posted, at its end at the latest; what it said before."""
+    time.sleep(SETTLED)
+    scrape = observer.scrape()
+    assert not scrape.total("onlooker_spans_dropped_total")
+    assert not scrape.total("onlooker_trace_exchanges_lost_total", reason="no_room")
+    observer.stop()
+    return Traces(receiver), scrape
+
+
+def _marked(span):
+    """The path's place and number, if it has those."""
+    place, _, number = (span["url.path"] or "").rpartition("/")
+    return place.strip("/"), int(number) if number.isdecimal() else -1
+
+
+def judged(traces, first, count, *way):
+    """How many of the numbers from `first` on have the whole way, of (kind, path) each below the
+    one before, in their trace. Else why not; what is below another number's span is `wrong`."""
+    found = Counter()
+    spans = {}
+    for span in traces.spans:
+        path, number = _marked(span)
+        if first <= number < first + count:
+            spans.setdefault((number, span.kind, path), []).append(span)
+            parent = traces.parent(span)
+            if parent and _marked(parent)[1] not in (-1, number):
+                found["wrong"] += 1
+    for number in range(first, first + count):
+        above, verdict = None, "whole"
+        for kind, path in way:
+            here = spans.get((number, kind, path), [])
+            if len(here) != 1:
+                verdict = f"{len(here)} of {path} {kind}"
+                break
+            if above and traces.parent(here[0]) is not above:
+                verdict = f"split above {path} {kind}"
+                break
+            above = here[0]
+        found[verdict] += 1
+    return dict(found)
