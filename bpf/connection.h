@@ -143,6 +143,21 @@ static __always_inline bool tcp_positions(struct sock *sk, u32 position[2])
 	return true;
 }
 
+/*
+ * Where the streams of a socket found in mid-life began: behind the SYN, whose number is
+ * acknowledged along where it was sent first. A segment that comes in meanwhile may garble it.
+ */
+static __always_inline void fill_begin(struct event_open *event, struct sock *sk)
+{
+	struct tcp_sock *tcp = (struct tcp_sock *)sk;
+	u32 read = BPF_CORE_READ(tcp, rcv_nxt), sent = BPF_CORE_READ(tcp, snd_una);
+
+	event->begin[DIRECTION_RX] = read - (u32)BPF_CORE_READ(tcp, bytes_received);
+	event->begin[DIRECTION_TX] = sent - (u32)BPF_CORE_READ(tcp, bytes_acked);
+	if (event->role != ROLE_SERVER)
+		event->begin[DIRECTION_TX]++;
+}
+
 static __always_inline void fill_tcp(struct event_open *event, struct sock *sk)
 {
 	event->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
@@ -176,7 +191,6 @@ static __always_inline u8 fill_unix(struct event_open *event, struct sock *sk)
 	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
 	bool own = read_path(event, sk);
 
-	event->self = event->inode;
 	event->peer = peer ? inode_of(peer) : 0;
 	if (own)
 		return ROLE_SERVER;
@@ -205,8 +219,10 @@ static __noinline bool emit_open(struct sock *sk, struct conn *conn, u32 kind_er
 	if (event->family == AF_UNIX) {
 		conn->role = event->role = fill_unix(event, sk);
 	} else {
-		event->position[0] = conn->position[0];
-		event->position[1] = conn->position[1];
+		event->position[0] = event->begin[0] = conn->position[0];
+		event->position[1] = event->begin[1] = conn->position[1];
+		if (conn->late)
+			fill_begin(event, sk);
 		fill_tcp(event, sk);
 	}
 	ring_submit(event, sizeof(*event), false);
@@ -357,6 +373,8 @@ static __noinline void conn_admit(struct sock *sk, struct conn *conn)
 		if (slot_of(conn))
 			close_nowhere(conn, EVENT_UNWATCHED);
 		conn_lose_slot(conn);
+	} else if (sk->__sk_common.skc_family == AF_UNIX) {
+		conn->late = EVENT_LATE; /* what it moves meanwhile is not counted */
 	}
 }
 

@@ -118,10 +118,10 @@ struct event_open {
 	__u64 established; /* ns; 0 where unknown */
 	__u64 process;	   /* start stamp of the owner: with tgid, the key of EVENT_PROCESS */
 	__u64 inode;	   /* of the socket */
-	__u64 peer;	   /* Unix sockets: identity of the other end's socket, 0 unknown */
-	__u64 self;	   /* Unix sockets: identity of this end's socket */
+	__u64 peer;	   /* Unix sockets: inode of the other end's socket, 0 unknown */
 	__u32 position[2]; /* by direction: where the stream begins (where we came in, if
 			      EVENT_LATE) */
+	__u32 begin[2];	   /* TCP, by direction: where it began, as both ends number it */
 	__u32 netns;
 	__u16 family;	   /* AF_INET, AF_INET6, AF_UNIX */
 	__u16 local_port;  /* host order */
@@ -300,7 +300,7 @@ struct process_watch {
 _Static_assert(sizeof(struct event_head) == 32, "event_head");
 _Static_assert(sizeof(struct event_data) == 72, "event_data: 80 with the ring buffer's header");
 _Static_assert(sizeof(struct read_note) == 24, "read_note");
-_Static_assert(sizeof(struct event_open) == 32 + 48 + 8 + 4 + 6 + 2 + 4 + 32 + EVENT_PATH_SIZE + 4,
+_Static_assert(sizeof(struct event_open) == 32 + 40 + 16 + 4 + 6 + 2 + 4 + 32 + EVENT_PATH_SIZE + 4,
 	       "event_open");
 _Static_assert(sizeof(struct event_close) == 72, "event_close");
 _Static_assert(sizeof(struct event_process) == 32 + 24 + EVENT_EXEC_SIZE + EVENT_ARGS_SIZE,

@@ -132,7 +132,9 @@ static void open_both(const uint8_t *data)
 	play.sink = (struct sink){ .exchange = on_exchange, .connection = on_connection };
 	outlet_add(&play.pipeline.outlet, &play.sink);
 	REQUIRE(!connections_new(2, play.slots, &play.pipeline, &host, &play.connections));
-	play.wire = (struct wire){ play.connections, play.slots, play.notes, { { 0 }, { 0 } } };
+	play.wire = (struct wire){ .connections = play.connections,
+				   .slots = play.slots,
+				   .notes = play.notes };
 	play.wire.ends[WIRE_SERVER].slot = 1;
 	play.wire.ends[WIRE_CLIENT].at[DIRECTION_TX] = to_server;
 	play.wire.ends[WIRE_SERVER].at[DIRECTION_RX] = to_server;

@@ -33,6 +33,10 @@ struct wire {
 	struct connections *connections;
 	struct slot *slots;
 	struct read_note *notes; /* by slot */
+	uint16_t family;	 /* 0: AF_INET */
+	uint8_t role;		 /* of both ends, where it is not the usual one */
+	bool translated;	 /* the client has another address of the server than that itself */
+	uint32_t garbled;	 /* added to where the client's end says that it began */
 	struct wire_end ends[2]; /* by enum wire_who */
 };
 
@@ -180,6 +184,26 @@ static inline void wire_receive(struct wire *wire, enum wire_who who, uint64_t t
 	wire_call(wire, who, DIRECTION_RX, time, arrival, bytes, moved);
 }
 
+static inline void wire_name(const struct wire *wire, enum wire_who who, struct event_open *open)
+{
+	bool server = who == WIRE_SERVER;
+
+	open->inode = wire->ends[who].slot + 1000;
+	if (open->family == AF_UNIX) {
+		open->peer = server ? wire->ends[WIRE_CLIENT].slot + 1000 : 0;
+		memcpy(open->path, "/run/x", 6);
+		return;
+	}
+	open->local_port = server ? 7000 : 50000;
+	open->remote_port = server ? 50000 : wire->translated ? 80 : 7000;
+	memcpy(open->local, (uint8_t[]){ 10, 0, 0, 1 + server }, 4);
+	memcpy(open->remote, (uint8_t[]){ 10, server ? 0 : wire->translated, 0, 2 - server }, 4);
+	for (unsigned int i = 0; i < 2; i++)
+		open->position[i] = open->begin[i] = wire->ends[who].at[i];
+	if (!server)
+		open->begin[DIRECTION_TX] += wire->garbled;
+}
+
 /* It gets its slot (slot_take()); the positions are for the caller to set before. */
 static inline void wire_open(struct wire *wire, enum wire_who who, uint64_t time, uint8_t flags)
 {
@@ -194,15 +218,13 @@ static inline void wire_open(struct wire *wire, enum wire_who who, uint64_t time
 			  .flags = flags },
 		.born = flags & EVENT_LATE ? 0 : time,
 		.established = flags & EVENT_LATE ? 0 : time,
-		.role = server ? ROLE_SERVER : ROLE_CLIENT,
-		.family = AF_INET,
-		.local_port = server ? 7000 : 50000,
-		.remote_port = server ? 50000 : 7000,
-		.local = { 127, 0, 0, 1 },
-		.remote = { 127, 0, 0, 1 },
-		.position = { end->at[0], end->at[1] },
+		.role = wire->role ? wire->role :
+			server	   ? ROLE_SERVER :
+				     ROLE_CLIENT,
+		.family = wire->family ? wire->family : AF_INET,
 	};
 
+	wire_name(wire, who, &open);
 	wire->slots[end->slot] =
 		(struct slot){ .generation = end->generation, .limit = { UINT32_MAX, UINT32_MAX } };
 	wire->notes[end->slot].moved = 0;

@@ -2,7 +2,7 @@
 #include "stream/twins.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "stream/endpoint.h"
@@ -12,12 +12,12 @@
 struct twins {
 	size_t places;	/* a power of two */
 	uint32_t found; /* numbers them, from 1 on */
-	struct entry *place[];
+	struct twin_place *place[];
 };
 
 static size_t table_size(size_t places)
 {
-	return sizeof(struct twins) + places * sizeof(struct entry *);
+	return sizeof(struct twins) + places * sizeof(struct twin_place *);
 }
 
 int twins_new(uint32_t connections, struct twins **ret)
@@ -41,16 +41,94 @@ void twins_free(struct twins *twins)
 		memory_give(MEMORY_FIXED, twins, table_size(twins->places));
 }
 
-/* A number for a pair of ends, in this order. */
-static uint64_t key_of(uint64_t end, uint64_t other)
+/* ---- keys ---- */
+
+/* Another number for each. */
+static uint64_t mix(uint64_t value)
 {
-	return end * 0x9e3779b97f4a7c15ULL + (other ^ other >> 29);
+	return value * 0x9e3779b97f4a7c15ULL;
 }
 
-static struct entry **place_of(struct twins *twins, uint64_t key)
+/* Of a pair of ends, in this order. */
+static uint64_t address_key(uint64_t end, uint64_t other)
+{
+	return mix(end) + (other ^ other >> 29);
+}
+
+/* The same at both ends: the client's number first. A key for each pair of numbers, and 0. */
+static uint64_t begin_key(const struct event_open *open)
+{
+	bool server = open->role == ROLE_SERVER;
+	uint64_t client = open->begin[server ? DIRECTION_RX : DIRECTION_TX];
+
+	return mix(client << 32 | open->begin[server ? DIRECTION_TX : DIRECTION_RX]);
+}
+
+/* 0: none. Of inodes only one end is the client's, so its role must be known. */
+static uint64_t inode_key(const struct event_open *open)
+{
+	if (!(open->head.flags & EVENT_UNUSED))
+		return 0;
+	return mix(open->role == ROLE_CLIENT ? open->inode :
+		   open->role == ROLE_SERVER ? open->peer :
+					       0);
+}
+
+/* ---- the table ---- */
+
+static struct twin_place **bucket_of(struct twins *twins, uint64_t key)
 {
 	return &twins->place[(key ^ key >> 32) & (twins->places - 1)];
 }
+
+static void put(struct twins *twins, struct entry *entry, enum twin_key by, uint64_t key)
+{
+	struct twin_place *place = &entry->twin.by[by], **bucket = bucket_of(twins, key);
+
+	*place = (struct twin_place){ entry, *bucket, bucket, key };
+	if (*bucket)
+		(*bucket)->link = &place->next;
+	*bucket = place;
+}
+
+static void take_out(struct twin_place *place)
+{
+	if (!place->link)
+		return;
+	*place->link = place->next;
+	if (place->next)
+		place->next->link = place->link;
+	place->link = NULL;
+}
+
+/* Addresses are used again: two ends whose begin was seen have seen the same one. */
+static bool began_together(const struct twin *one, const struct twin *other)
+{
+	return one->late || other->late ||
+	       (one->begin[DIRECTION_RX] == other->begin[DIRECTION_TX] &&
+		one->begin[DIRECTION_TX] == other->begin[DIRECTION_RX]);
+}
+
+/* An end without another that would do, or NULL. Of two servers none is the other's client. */
+static struct entry *find(struct twins *twins, const struct entry *entry, enum twin_key by,
+			  uint64_t key)
+{
+	unsigned int side = entry->conversation.connection.side;
+	struct twin_place *at = *bucket_of(twins, key);
+
+	for (; at; at = at->next) {
+		const struct conversation *c = &at->entry->conversation;
+
+		if (at->key != key || at != &at->entry->twin.by[by] || at->entry->twin.other ||
+		    conversation_deaf(c) || (side && side == c->connection.side))
+			continue;
+		if (by == TWIN_BEGIN || began_together(&entry->twin, &at->entry->twin))
+			return at->entry;
+	}
+	return NULL;
+}
+
+/* ---- two ends ---- */
 
 /* What is known of one end tells the other's side. */
 static void tell_sides(struct connection *one, struct connection *other)
@@ -79,35 +157,53 @@ static void number_both(struct twins *twins, struct entry *one, struct entry *ot
 	number(other, twins->found, side == SIDE_CLIENT ? DIRECTION_RX : DIRECTION_TX);
 }
 
+static void join(struct twins *twins, struct entry *one, struct entry *other)
+{
+	one->twin.other = other;
+	other->twin.other = one;
+	one->conversation.witnessed = other->conversation.witnessed = true;
+	tell_sides(&one->conversation.connection, &other->conversation.connection);
+	number_both(twins, one, other);
+}
+
+static struct entry *add_unix(struct twins *twins, struct entry *entry,
+			      const struct event_open *open)
+{
+	uint64_t key = inode_key(open);
+	struct entry *found;
+
+	if (!key)
+		return NULL;
+	found = find(twins, entry, TWIN_BEGIN, key);
+	put(twins, entry, TWIN_BEGIN, key);
+	return found;
+}
+
+static struct entry *add_tcp(struct twins *twins, struct entry *entry,
+			     const struct event_open *open)
+{
+	uint64_t end = endpoint_id(open, true), other = endpoint_id(open, false);
+	uint64_t begin = begin_key(open);
+	struct entry *found = NULL;
+
+	memcpy(entry->twin.begin, open->begin, sizeof(entry->twin.begin));
+	entry->twin.late = open->head.flags & EVENT_LATE;
+	if (begin)
+		found = find(twins, entry, TWIN_BEGIN, begin);
+	if (!found)
+		found = find(twins, entry, TWIN_ADDRESS, address_key(other, end));
+	put(twins, entry, TWIN_BEGIN, begin);
+	put(twins, entry, TWIN_ADDRESS, address_key(end, other));
+	return found;
+}
+
 void twins_add(struct twins *twins, struct entry *entry, const struct event_open *open)
 {
-	uint64_t end, other, wanted;
-	struct entry **place, *found;
+	struct entry *found = open->family == AF_UNIX ? add_unix(twins, entry, open) :
+							add_tcp(twins, entry, open);
 
-	/* The two ends of a Unix socket number their bytes each for itself. */
-	if (open->family == AF_UNIX)
-		return;
-	end = endpoint_id(open, true);
-	other = endpoint_id(open, false);
-	wanted = key_of(other, end);
-	found = *place_of(twins, wanted);
-	while (found && (found->twin.key != wanted || found->twin.other ||
-			 conversation_deaf(&found->conversation)))
-		found = found->twin.next;
-	if (found) {
-		found->twin.other = entry;
-		entry->twin.other = found;
-		found->conversation.witnessed = entry->conversation.witnessed = true;
-		tell_sides(&found->conversation.connection, &entry->conversation.connection);
-		number_both(twins, entry, found);
-	}
-	entry->twin.key = key_of(end, other);
-	place = place_of(twins, entry->twin.key);
-	entry->twin.next = *place;
-	entry->twin.link = place;
-	if (*place)
-		(*place)->twin.link = &entry->twin.next;
-	*place = entry;
+	if (found)
+		join(twins, entry, found);
 }
 
 static void leave(struct entry *entry)
@@ -130,13 +226,9 @@ void twins_part(struct entry *entry)
 
 void twins_remove(struct entry *entry)
 {
-	if (!entry->twin.link)
-		return;
 	leave(entry);
-	*entry->twin.link = entry->twin.next;
-	if (entry->twin.next)
-		entry->twin.next->twin.link = entry->twin.link;
-	entry->twin.link = NULL;
+	for (unsigned int i = 0; i < TWIN_KEYS; i++)
+		take_out(&entry->twin.by[i]);
 }
 
 static void witness(struct entry *server, struct entry *client, struct pipeline *pipeline)

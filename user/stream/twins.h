@@ -5,20 +5,45 @@
  * reads a request after it has answered those before, and both ends number the bytes alike.
  *
  *	server's end: "the request at P is answered at Q" -> client's end
+ *
+ * Two ends of one connection are known by
+ *
+ *	where it began      TCP: the two initial sequence numbers, which each end has seen: 64 bits
+ *	                    of keyed hashes and the time. Addresses that are translated in between
+ *	                    (Services of Kubernetes, masquerading) leave them as they are
+ *	addresses           TCP: the one's local ones are the other's remote ones; for what was
+ *	                    found open, of which the former may not be known
+ *	the client's inode  Unix sockets whose begin was seen: otherwise each end numbers the bytes
+ *	                    for itself
  */
 #ifndef ONLOOKER_TWINS_H
 #define ONLOOKER_TWINS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "event.h"
 
 struct entry;
 
+enum twin_key {
+	TWIN_BEGIN,   /* where it began, or the client's inode */
+	TWIN_ADDRESS, /* from this end to the other */
+	TWIN_KEYS,
+};
+
+/* An end at its place of the table. */
+struct twin_place {
+	struct entry *entry;
+	struct twin_place *next, **link; /* link NULL: not in it */
+	uint64_t key;
+};
+
 struct twin {
-	struct entry *next, **link; /* of one place of the table; link NULL: not in it */
-	struct entry *other;	    /* the other end; NULL: elsewhere, not watched, not TCP */
-	uint64_t key;		    /* of this end */
+	struct twin_place by[TWIN_KEYS];
+	struct entry *other; /* the other end; NULL: elsewhere, not watched, not known */
+	uint32_t begin[2];   /* TCP, by direction; as event_open has it */
+	bool late;	     /* that may be wrong, then */
 };
 
 struct pipeline;
@@ -29,7 +54,7 @@ int twins_new(uint32_t connections, struct twins **ret);
 void twins_free(struct twins *twins);
 
 /*
- * Adds a connection, and finds its other end. A hash look-up. The connection has a number then, by
+ * Adds a connection, and finds its other end. Hash look-ups. The connection has a number then, by
  * which both ends name their exchanges (pair.h).
  */
 void twins_add(struct twins *twins, struct entry *entry, const struct event_open *open);
