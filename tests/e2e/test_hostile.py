@@ -248,6 +248,35 @@ def test_a_million_paths(fresh):
     assert sanitized() or grown < 8 << 20
 
 
+SERIES = 1000
+TIMED = {"requests_total": "request_duration_seconds_count",
+         "queries_total": "query_duration_seconds_count",
+         "commands_total": "command_duration_seconds_count"}  # fmt: skip
+
+
+def test_series_are_shared(bed, start_observer, ports):
+    """A service whose labels explode gets half of the series; who comes later has all of its."""
+    observer = start_observer(bed.watch() | {"limits": {"series": SERIES}})
+    bench = Bench(bed, observer, *ports)
+    try:
+        window = bench.run({"paths": ("broken.paths", 2000)}).window
+    finally:
+        bench.known.__exit__()
+    for family in FAMILIES["http"]:
+        counts = window.counts(family, "service")
+        assert counts["paths"] + counts["other"] == 2000 and counts["other"] > 0, counts
+        assert window.delta.total("onlooker_series_dropped_total", metric=family) > 0
+    assert window.after.total("onlooker_series") <= SERIES
+    lines = sum(("service", "paths") in labels for _, labels in window.after.samples)
+    assert SERIES / 4 < lines <= SERIES / 2
+    for asked, served, server, label, name in KNOWN:
+        for family, service in ((asked, "known.py"), (served, server)):
+            stem, *unit = family.rsplit("_", 2)
+            timed = f"{stem}_{TIMED['_'.join(unit)]}"
+            assert window.counts(timed, label, service=service) == {name: TIMES}
+    observer.stop()
+
+
 def test_words_that_nobody_knows(fresh):
     """As many of them are given names of their own as may be; the rest is in OTHER."""
     outcome = fresh.run({"words": ("broken.words", 3000)})

@@ -175,7 +175,7 @@ static int set_up(void **state)
 	longest = 0;
 	if (config_load(NULL, &config, error, sizeof(error)))
 		return -1;
-	config.limits.series = 100000;
+	config.limits.series = 200000; /* of which one service may have half */
 	if (identities_new(16, 16, &identities) || metrics_new(&config, identities, &metrics))
 		return -1;
 	listening = any_port();

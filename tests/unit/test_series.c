@@ -166,7 +166,7 @@ static void test_many(void **state)
 
 static void test_limit(void **state)
 {
-	struct series_set *set = new_set(10);
+	struct series_set *set = new_set(20);
 	struct series_key key;
 
 	(void)state;
@@ -174,6 +174,7 @@ static void test_limit(void **state)
 		key = request(i);
 		series_add(set, &key, 1);
 	}
+	/* One service: half of what the series `other` leaves. */
 	assert_int_equal(series_lines(set), 10);
 	assert_int_equal(sum(set, REQUESTS), 50);
 	assert_int_equal(series_dropped(set, REQUESTS), 41);
@@ -190,6 +191,100 @@ static void test_limit(void **state)
 	assert_int_equal(lookup(set, REQUESTS, "\"op3\"")->count, 2);
 	assert_int_equal(series_dropped(set, REQUESTS), 41);
 	series_set_free(set);
+}
+
+/* Lines of a service that has as many requests, of so many operations, as it likes. */
+static uint64_t explode(struct series_set *set, uint32_t identity, unsigned int operations)
+{
+	uint64_t before = series_lines(set);
+
+	for (unsigned int i = 0; i < operations; i++) {
+		struct series_key key = request(i);
+
+		key.identity = identity;
+		series_add(set, &key, 1);
+		key.metric = DURATION;
+		key.code = 0;
+		series_observe(set, &key, 1);
+	}
+	return series_lines(set) - before;
+}
+
+/* A service whose labels explode leaves room to those that come later, and so do these. */
+static void test_share(void **state)
+{
+	struct series_set *set = new_set(12000);
+	uint64_t taken;
+
+	(void)state;
+	taken = explode(set, 2, 3000);
+	assert_in_range(taken, 5950, 6010);
+	assert_int_equal(explode(set, 3, 100), 600);
+	assert_int_equal(explode(set, 2, 3000), 0);
+	taken = explode(set, 4, 3000);
+	assert_in_range(taken, 2600, 2710);
+	assert_int_equal(explode(set, 5, 100), 600);
+	assert_true(series_dropped(set, REQUESTS) > 0 && series_dropped(set, DURATION) > 0);
+	assert_true(series_lines(set) <= 12000);
+	series_set_free(set);
+}
+
+/* Long labels use up the scrape's bytes before the lines: they are shared likewise. */
+static void test_share_of_bytes(void **state)
+{
+	struct series_set *set = new_set(1000);
+	struct series_key key = { .metric = REQUESTS, .identity = 2, .code = 200 };
+	char text[NAME_SIZE];
+
+	(void)state;
+	for (unsigned int i = 0; i < 1000; i++) {
+		memset(text, '"', sizeof(text)); /* two bytes each where it is shown */
+		snprintf(text, sizeof(text), "%u", i);
+		text[strlen(text)] = '"';
+		key.names[0] = names_intern(NAME_ROUTE,
+					    (struct bytes){ (uint8_t *)text, sizeof(text) - 1 });
+		series_add(set, &key, 1);
+	}
+	assert_in_range(series_bytes(set), 500 * CONFIG_LINE_BYTES - 2000,
+			500 * CONFIG_LINE_BYTES + 2000);
+	assert_true(series_lines(set) < 300);
+	key.identity = 3;
+	for (unsigned int i = 0; i < 100; i++) {
+		uint64_t lines = series_lines(set);
+
+		key.names[0] = name("op", i);
+		series_add(set, &key, 1);
+		assert_int_equal(series_lines(set), lines + 1);
+	}
+	series_set_free(set);
+}
+
+static uint16_t peer(uint32_t holder, unsigned int number)
+{
+	char text[64];
+	int size = snprintf(text, sizeof(text), "of-%u-%u:80", holder, number);
+
+	return names_intern_for(NAME_PEER, holder,
+				(struct bytes){ (const uint8_t *)text, (size_t)size });
+}
+
+/* Who talks to the whole world leaves names to others. */
+static void test_share_of_names(void **state)
+{
+	uint64_t refused = names_refused();
+
+	(void)state;
+	for (unsigned int i = 0; i < 20000; i++)
+		assert_int_equal(peer(1, i) == NAME_OTHER, i >= NAMES_PEERS / 2);
+	assert_int_equal(names_refused() - refused, 20000 - NAMES_PEERS / 2);
+	for (unsigned int i = 0; i < 1000; i++)
+		assert_int_not_equal(peer(2, i), NAME_OTHER);
+	assert_int_equal(peer(1, 20000), NAME_OTHER);
+	assert_int_not_equal(peer(1, 5), NAME_OTHER);
+	for (unsigned int i = 0; i < 20000; i++)
+		peer(3, i);
+	assert_int_not_equal(peer(NAMES_HOLDERS + 7, 0), NAME_OTHER);
+	assert_int_not_equal(peer(NAMES_NOBODY, 0), NAME_OTHER);
 }
 
 /* Whatever happens to the limit meanwhile, what was opened is closed in the same series. */
@@ -247,13 +342,18 @@ static void test_budget(void **state)
 	assert_false(budget_admit(budget, 3, 2, 1, true));
 	assert_false(budget_admit(budget, 3, 2, 10, true));
 	assert_true(budget_admit(budget, 3, 1, 10, true));
+	/* Half of what the others, who have about a thousand, leave; then half of the rest. */
 	for (uint32_t i = 1; i < UINT16_MAX; i++)
 		budget_admit(budget, 0, (uint16_t)i, 60000, false);
-	assert_true(budget_admit(budget, 0, 59999, 60000, false));
-	assert_false(budget_admit(budget, 0, 60001, 60000, false));
-	for (uint32_t i = 1; i < UINT16_MAX; i++)
+	assert_true(budget_admit(budget, 0, (BUDGET_LIMIT - 1100) / 2, 60000, false));
+	assert_false(budget_admit(budget, 0, (BUDGET_LIMIT - 900) / 2, 60000, false));
+	assert_true(budget_full(budget, 0, 60000));
+	for (uint16_t i = 1000; i < 15000; i++)
+		assert_true(budget_admit(budget, 2, i, 60000, false));
+	for (uint32_t i = 15000; i < UINT16_MAX; i++)
 		budget_admit(budget, 2, (uint16_t)i, 60000, false);
-	assert_false(budget_admit(budget, 2, 60000, 60000, false));
+	assert_true(budget_full(budget, 2, 60000));
+	assert_true(budget_admit(budget, 1, 12, 12, false));
 	budget_free(budget);
 }
 
@@ -273,9 +373,11 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_labels),	      cmocka_unit_test(test_histogram),
-		cmocka_unit_test(test_many),	      cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_gauges_return), cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_labels),	       cmocka_unit_test(test_histogram),
+		cmocka_unit_test(test_many),	       cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_gauges_return),  cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_share),	       cmocka_unit_test(test_share_of_bytes),
+		cmocka_unit_test(test_share_of_names),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "util/memory.h"
+#include "util/share.h"
 
 #define SLOTS_LEAST 256 /* a power of two */
 
@@ -79,7 +80,8 @@ static bool make_room(struct budget *budget)
 
 bool budget_full(const struct budget *budget, uint32_t identity, uint64_t limit)
 {
-	return identity >= budget->identities || budget->holders[identity].used >= limit;
+	return identity >= budget->identities || budget->holders[identity].used >= limit ||
+	       !share_allows(budget->holders[identity].used, 1, budget->used, BUDGET_LIMIT);
 }
 
 bool budget_admit(struct budget *budget, uint32_t identity, uint16_t name, uint64_t limit,
@@ -95,8 +97,7 @@ bool budget_admit(struct budget *budget, uint32_t identity, uint16_t name, uint6
 	if (*find_slot(budget->slots, budget->mask, key) == key)
 		return true;
 	holder = &budget->holders[identity];
-	if (holder->closed || holder->used >= limit || budget->used >= BUDGET_LIMIT ||
-	    !make_room(budget)) {
+	if (holder->closed || budget_full(budget, identity, limit) || !make_room(budget)) {
 		holder->closed = final;
 		return false;
 	}

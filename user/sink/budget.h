@@ -19,13 +19,16 @@ struct budget;
 int budget_new(size_t identities, struct budget **ret);
 void budget_free(struct budget *budget);
 
-/* Whether `identity` has `limit` names, and so is admitted no other. */
+/*
+ * Whether `identity` has `limit` names, or its share of BUDGET_LIMIT (util/share.h), and so is
+ * admitted no other.
+ */
 bool budget_full(const struct budget *budget, uint32_t identity, uint64_t limit);
 
 /*
- * Whether `identity` may have `name`: it has it already, or has less than `limit` names. With
- * `final`, an identity that was refused once is refused every new name for good, also when the
- * limit is raised. A hash look-up; refused too when all names together are too many.
+ * Whether `identity` may have `name`: it has it already, or is not full. With `final`, an identity
+ * that was refused once is refused every new name for good, also when the limit is raised. A hash
+ * look-up.
  */
 bool budget_admit(struct budget *budget, uint32_t identity, uint16_t name, uint64_t limit,
 		  bool final);

@@ -46,7 +46,9 @@ static uint16_t route_label(struct metrics *metrics, const struct exchange *exch
 	/* Without a target there was no memory to keep it. */
 	if (exchange->target.data)
 		name = routes_find(metrics->routes, exchange->target,
-				   !budget_full(metrics->route_budget, identity, limit));
+				   budget_full(metrics->route_budget, identity, limit) ?
+					   NAMES_NOBODY :
+					   identity + 1);
 	*ret_cut = name == NAME_OTHER ||
 		   !budget_admit(metrics->route_budget, identity, name, limit, false);
 	return *ret_cut ? NAME_OTHER : name;

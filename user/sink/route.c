@@ -124,7 +124,7 @@ static bool find_path(struct bytes *target)
 	return true;
 }
 
-static uint16_t work_out(const struct routes *routes, struct bytes path, bool fresh)
+static uint16_t work_out(const struct routes *routes, struct bytes path, uint32_t holder)
 {
 	size_t segments = pattern_segments(path);
 	char folded[NAME_SIZE];
@@ -135,8 +135,8 @@ static uint16_t work_out(const struct routes *routes, struct bytes path, bool fr
 		if (pattern_match(&routes->patterns[i], path, segments))
 			return routes->names[i];
 	text.size = fold_path(path, folded, sizeof(folded));
-	if (fresh)
-		return names_intern(NAME_ROUTE, text);
+	if (holder != NAMES_NOBODY)
+		return names_intern_for(NAME_ROUTE, holder, text);
 	name = names_find(text);
 	return name == NAME_NONE ? NAME_OTHER : name;
 }
@@ -157,7 +157,7 @@ static size_t hash_path(struct bytes path)
 	return hash >> 40 & (CACHE_SIZE - 1);
 }
 
-uint16_t routes_find(struct routes *routes, struct bytes target, bool fresh)
+uint16_t routes_find(struct routes *routes, struct bytes target, uint32_t holder)
 {
 	struct cached *cached;
 	uint16_t name;
@@ -169,12 +169,12 @@ uint16_t routes_find(struct routes *routes, struct bytes target, bool fresh)
 	if (target.size == 0)
 		target = BYTES("/");
 	if (target.size > CACHED_PATH)
-		return work_out(routes, target, fresh);
+		return work_out(routes, target, holder);
 	cached = &routes->cache[hash_path(target)];
 	if (cached->name != NAME_NONE && cached->size == target.size &&
 	    memcmp(cached->path, target.data, target.size) == 0)
 		return cached->name;
-	name = work_out(routes, target, fresh);
+	name = work_out(routes, target, holder);
 	if (name != NAME_OTHER) {
 		cached->name = name;
 		cached->size = (uint8_t)target.size;

@@ -23,9 +23,10 @@ int routes_configure(struct routes *routes, const struct config_endpoints *endpo
 
 /*
  * The route of a request target: "/path", "http://host/path", "host:port" (CONNECT), "*" or "",
- * which is "/". A query is dropped. NAME_OTHER where there is no room for more names, or, without
- * `fresh`, where the route has no name yet: who may have no more routes uses up no names either.
+ * which is "/". A query is dropped. A route without a name yet gets one on behalf of `holder`:
+ * NAME_OTHER where there is no room for it. It gets none, and is NAME_OTHER, for NAMES_NOBODY: who
+ * may have no more routes uses up no names either.
  */
-uint16_t routes_find(struct routes *routes, struct bytes target, bool fresh);
+uint16_t routes_find(struct routes *routes, struct bytes target, uint32_t holder);
 
 #endif

@@ -7,6 +7,7 @@
 #include "sink/label.h"
 #include "util/arena.h"
 #include "util/names.h"
+#include "util/share.h"
 
 #define SLOTS_LEAST 256 /* a power of two */
 #define NUMBER_SIZE 25	/* `{`, `} `, 20 digits and a point, the line's end */
@@ -21,6 +22,11 @@ struct metric {
 	int64_t away; /* gauge: what stands in `other` under keys that found no room */
 };
 
+/* What the series of one service come to. */
+struct holding {
+	uint64_t lines, bytes;
+};
+
 struct series_set {
 	const struct series_metric *specs;
 	size_t metric_count;
@@ -31,6 +37,7 @@ struct series_set {
 	size_t mask;
 	size_t used;
 	uint64_t limit, lines, bytes, reserved;
+	struct holding holdings[IDENTITIES_LIMIT];
 	struct metric metrics[];
 };
 
@@ -145,24 +152,28 @@ static uint64_t size_of_lines(const struct series_set *set, const struct series_
 	return cost(set, key->metric) * line;
 }
 
-static bool has_room(struct series_set *set, unsigned int metric)
+static struct holding *holding_of(struct series_set *set, const struct series_key *key)
 {
-	uint64_t wanted = cost(set, metric);
+	return &set->holdings[key->identity < IDENTITIES_LIMIT ? key->identity : IDENTITY_OTHER];
+}
+
+static bool has_room(struct series_set *set, const struct series_key *key)
+{
+	unsigned int metric = key->metric;
+	uint64_t wanted = cost(set, metric), held = holding_of(set, key)->lines;
+	uint64_t others = wanted * set->specs[metric].variants;
+	uint64_t used = set->lines + set->reserved;
 	struct metric *m = &set->metrics[metric];
 
 	/* A gauge must find its way back: none is begun while some of it stands in `other`. */
 	if (set->specs[metric].type == SERIES_GAUGE && m->away != 0)
 		return false;
-	if (m->first)
-		return set->lines + set->reserved + wanted <= set->limit;
-	if (!m->reserved) {
-		uint64_t others = wanted * set->specs[metric].variants;
-
-		if (set->lines + set->reserved + wanted + others > set->limit)
-			return false;
-		m->reserved = others;
-		set->reserved += others;
-	}
+	if (m->first || m->reserved)
+		return share_allows(held, wanted, used, set->limit);
+	if (!share_allows(held, wanted, used + others, set->limit))
+		return false;
+	m->reserved = others;
+	set->reserved += others;
 	return true;
 }
 
@@ -175,12 +186,14 @@ static struct series *create(struct series_set *set, enum memory_use use,
 	char labels[LABELS_SIZE];
 	size_t labels_size =
 		label_write(spec, key, identity_get(set->identities, key->identity), labels);
+	struct holding *holding = holding_of(set, key);
 	struct series *series;
 	uint64_t bytes;
 	char *text;
 
 	bytes = size_of_lines(set, key, labels_size);
-	if (use != MEMORY_FIXED && set->bytes + bytes > set->limit * CONFIG_LINE_BYTES)
+	if (use != MEMORY_FIXED &&
+	    !share_allows(holding->bytes, bytes, set->bytes, set->limit * CONFIG_LINE_BYTES))
 		return NULL;
 	/* Without memory for a larger table the few `other` still find a place in the half left. */
 	if (!make_room(set) && (use != MEMORY_FIXED || set->used >= set->mask))
@@ -198,6 +211,8 @@ static struct series *create(struct series_set *set, enum memory_use use,
 	set->used++;
 	set->lines += cost(set, key->metric);
 	set->bytes += bytes;
+	holding->lines += cost(set, key->metric);
+	holding->bytes += bytes;
 	if (metric->last)
 		metric->last->next = series;
 	else
@@ -240,7 +255,7 @@ static struct series *get(struct series_set *set, const struct series_key *key, 
 	*ret_away = false;
 	if (series)
 		return series;
-	if (has_room(set, key->metric))
+	if (has_room(set, key))
 		series = create(set, MEMORY_TABLES, key);
 	if (series)
 		return series;

@@ -8,6 +8,8 @@
  *	new, room left    -> a new series
  *	new, no room left -> the metric's series `other`, and one more dropped
  *
+ * Room is left to a service while what it has is not more than what nobody has: util/share.h.
+ *
  * Room for its series `other` is set aside when a metric gets its first series; only a metric that
  * begins when even that is gone exceeds the limit, by its series `other`. Series are never removed.
  */

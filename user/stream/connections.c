@@ -166,7 +166,7 @@ static void fill_connection(const struct event_open *open, uint32_t identity,
 		.identity = identity,
 		.tgid = open->head.tgid,
 		.process = open->process,
-		.peer = peer_name(open),
+		.peer = peer_name(open, identity),
 		.side = open->role == ROLE_CLIENT ? SIDE_CLIENT :
 			open->role == ROLE_SERVER ? SIDE_SERVER :
 						    0,

@@ -2,6 +2,7 @@
 #include "util/names.h"
 
 #include "util/arena.h"
+#include "util/share.h"
 
 #define BUCKETS 131072 /* a power of two, more than twice NAMES_LIMIT: probes stay short */
 
@@ -16,6 +17,7 @@ static struct {
 	struct arena arena;
 	size_t used;
 	size_t kind_used[NAME_KINDS];
+	uint16_t held[NAME_KINDS][NAMES_HOLDERS + 1];
 	uint64_t refused;
 } names = { .text = { "", "other" }, .used = 2 };
 
@@ -61,7 +63,19 @@ uint16_t names_find(struct bytes text)
 	return names.bucket[find_bucket(text)];
 }
 
+static bool has_room(enum name_kind kind, uint32_t holder)
+{
+	if (holder == NAMES_NOBODY)
+		return names.kind_used[kind] < budgets[kind];
+	return share_allows(names.held[kind][holder], 1, names.kind_used[kind], budgets[kind]);
+}
+
 uint16_t names_intern(enum name_kind kind, struct bytes text)
+{
+	return names_intern_for(kind, NAMES_NOBODY, text);
+}
+
+uint16_t names_intern_for(enum name_kind kind, uint32_t holder, struct bytes text)
 {
 	uint16_t known = names_find(text);
 	char *copy = NULL;
@@ -70,8 +84,10 @@ uint16_t names_intern(enum name_kind kind, struct bytes text)
 	text = cut(text);
 	if (known != NAME_NONE || !text.size)
 		return known;
+	if (holder > NAMES_HOLDERS)
+		holder = NAMES_HOLDERS;
 	i = find_bucket(text);
-	if (names.kind_used[kind] < budgets[kind])
+	if (has_room(kind, holder))
 		copy = arena_take(&names.arena, MEMORY_TABLES, text.size + 1);
 	if (!copy) {
 		names.refused++;
@@ -79,6 +95,7 @@ uint16_t names_intern(enum name_kind kind, struct bytes text)
 	}
 	memcpy(copy, text.data, text.size);
 	names.kind_used[kind]++;
+	names.held[kind][holder]++;
 	names.text[names.used] = copy;
 	names.bucket[i] = names.used;
 	return names.used++;

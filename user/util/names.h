@@ -26,12 +26,21 @@ enum name_kind {
 #define NAMES_ROUTES 24576
 #define NAMES_LIMIT (2 + NAMES_OPERATIONS + NAMES_PEERS + NAMES_ROUTES)
 
+#define NAMES_HOLDERS 4096 /* services that are told apart; 1 is the first */
+#define NAMES_NOBODY 0
+
 /*
  * The number of `text`, newly given where it has none yet. NAME_OTHER when the kind's budget is
  * used up, or without memory (names_refused() counts it). One text has one number, whatever its
  * kind.
  */
 uint16_t names_intern(enum name_kind kind, struct bytes text);
+
+/*
+ * The same for a holder, who may have its share of the budget (util/share.h) in texts that nobody
+ * had before it; NAMES_NOBODY may have all of it.
+ */
+uint16_t names_intern_for(enum name_kind kind, uint32_t holder, struct bytes text);
 
 /* The number of `text`, or NAME_NONE where it has none yet. */
 uint16_t names_find(struct bytes text);
