@@ -14,6 +14,7 @@
 #if defined(__TARGET_ARCH_x86)
 
 #define OBJECT_TYPE 8 /* offset in a PyObject */
+#define TYPE_NAME 24  /* offset in a PyTypeObject */
 
 /* A new task: below the node's, or where there is none below `task`. */
 static __always_inline void node_begin(struct task_node *ret, const struct task_node *parent,
@@ -55,6 +56,25 @@ int context_copied(struct pt_regs *regs)
 	return 0;
 }
 
+/* What executors of concurrent.futures put into their queue. */
+static __always_inline bool is_errand(u64 item)
+{
+	static const char name[10] = "_WorkItem";
+	char text[sizeof(name)] = "";
+
+	bpf_probe_read_user(text, sizeof(text),
+			    (void *)user_word(user_word(item + OBJECT_TYPE) + TYPE_NAME));
+	for (u32 i = 0; i < sizeof(name); i++) {
+		if (text[i] != name[i])
+			return false;
+	}
+	return true;
+}
+
+/*
+ * A thread without a context sends others on errands, too; but what else it puts into queues may be
+ * for anybody, such as a connection that it does not need any more.
+ */
 SEC("?uprobe")
 int queue_put(struct pt_regs *regs)
 {
@@ -63,15 +83,20 @@ int queue_put(struct pt_regs *regs)
 	struct running running;
 	struct task_way *way = way_now(id >> 32, &running);
 	struct current current;
+	struct task_node node;
 
 	if (!way)
 		return 0;
 	key.object = user_word(PT_REGS_PARM2(regs)); /* the first of the arguments */
 	current_find(way, running.thread_pointer, id, &current);
-	if (current.node)
+	if (current.node) {
 		bpf_map_update_elem(&queued, &key, current.node, BPF_ANY);
-	else
+	} else if (is_errand(key.object)) {
+		node_begin(&node, NULL, current.task);
+		bpf_map_update_elem(&queued, &key, &node, BPF_ANY);
+	} else {
 		bpf_map_delete_elem(&queued, &key);
+	}
 	return 0;
 }
 

@@ -125,6 +125,24 @@ static void test_thread_for_many(void **state)
 	assert_int_equal(bed_count, 6);
 }
 
+/* A task that was born before the requests which it does at once is no better than a thread. */
+static void test_task_for_many(void **state)
+{
+	struct connection *one = bed_connection(&traffic_http, SIDE_SERVER, 7);
+	struct connection *two = bed_connection(&traffic_http, SIDE_SERVER, 7);
+	struct connection *db = bed_connection(&traffic_database, SIDE_CLIENT, 7);
+	uint64_t loop = BORN(50 * MS);
+
+	(void)state;
+	BED_TELL(7, loop, 71);
+	bed_call(db, "SELECT", 115 * MS, 116 * MS, loop); /* for the second one */
+	bed_request(one, "/one", 100 * MS, 120 * MS, loop, loop);
+	bed_request(two, "/two", 110 * MS, 130 * MS, loop, loop);
+	settle();
+	assert_root("SELECT");
+	assert_int_equal(bed_count, 3);
+}
+
 /* Read by one thread, answered by another. */
 static void test_handed_over(void **state)
 {
@@ -379,6 +397,7 @@ int main(void)
 		TEST(test_background),
 		TEST(test_thread_per_request),
 		TEST(test_thread_for_many),
+		TEST(test_task_for_many),
 		TEST(test_handed_over),
 		TEST(test_pipelined),
 		TEST(test_processes),

@@ -75,9 +75,15 @@ static bool made_for(const struct node *call, const struct node *request)
 	       descends(call, request);
 }
 
+/* A task that was there before the request may do several at once. */
+static bool is_shared(uint64_t task, uint64_t since)
+{
+	return TASK_KIND(task) != TASK_BORN || TASK_VALUE(task) < since;
+}
+
 static bool trusted(const struct node *request)
 {
-	return TASK_KIND(request->root) == TASK_BORN || !request->place->mixed;
+	return !is_shared(request->root, since(request)) || !request->place->mixed;
 }
 
 /* ---- requests ---- */
@@ -102,6 +108,7 @@ static uint64_t root_of(const struct claims *claims, const struct node *request,
 	window.root = claims->tasks ?
 			      task_root(claims->tasks, request->owner.tgid, answer, window.since) :
 			      answer;
+	window.shared = is_shared(window.root, window.since);
 	window.connection = request->connection;
 	return place_unique(request->place, &window) ? window.root : 0;
 }

@@ -92,7 +92,7 @@ bool place_unique(struct place *place, const struct window *window)
 			continue;
 		ret = false;
 		/* Sent one behind the other on a connection, they are done one after the other. */
-		if (TASK_KIND(at->root) != TASK_BORN && at->connection != window->connection)
+		if ((at->shared || window->shared) && at->connection != window->connection)
 			place->mixed = true;
 	}
 	place->newest = (place->newest + 1) % PLACE_WINDOWS;

@@ -12,6 +12,7 @@
 struct window {
 	uint64_t root; /* 0: free */
 	uint64_t since, end;
+	bool shared; /* the root is older than the request */
 	const void *connection;
 };
 
@@ -21,7 +22,7 @@ struct place {
 	struct span_owner owner;
 	struct list calls; /* held, oldest first */
 	size_t kept;	   /* requests and calls that point here */
-	bool mixed; /* a thread, or an object used again, had two requests under way at once */
+	bool mixed; /* a task that is older than its requests had two under way at once */
 	uint8_t newest;
 	struct window windows[PLACE_WINDOWS]; /* of the requests answered last */
 };
