@@ -2,6 +2,7 @@
 """Each query's request, by the descent of logical tasks: the right one, or none, never another."""
 
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -133,6 +134,32 @@ def test_goroutines(bed, redis, start_tool):
         warm(bed, tool, port, ["x"], 1)
         found = judge(bed, tool, port, ["x"])
     assert all_right(found["x"]), found
+
+
+MANY = """
+import contextvars, socket, sys, threading, time
+
+def run():
+    contextvars.ContextVar("one").set(1)
+    there.wait()
+    connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    while True:
+        connection.sendall(b"PING\\r\\n")
+        assert connection.recv(7) == b"+PONG\\r\\n"
+        time.sleep(0.5)
+
+there = threading.Barrier(200)
+for _ in range(200):
+    threading.Thread(target=run).start()
+"""
+
+
+def test_many_threads(bed, redis, start_tool):
+    """What is looked at in a process does not grow with its threads until it is too much."""
+    tool = start_tool(free_port(), redis.port)
+    command = [sys.executable, "-S", "-c", MANY, redis.port]
+    with bed.start("tasks-many", command, end=signal.SIGKILL) as process:
+        process.wait_for(lambda: tool.followed() == (1, 0))
 
 
 BRIEF = """

@@ -110,12 +110,12 @@ static void explain(struct follow *follow, const struct entry *entry, const char
 }
 
 /* The file must be the one in memory, but for probes that are there already. */
-static bool is_same(struct remote *remote, const struct module *module, uint64_t function,
+static bool is_same(const struct remote *remote, const struct module *module, uint64_t function,
 		    uint64_t offset, uint8_t ret[PROLOGUE_BYTES])
 {
 	uint8_t memory[PROLOGUE_BYTES];
 
-	if (!remote_read(remote, function, memory, sizeof(memory)) ||
+	if (remote_bulk(remote, function, memory, sizeof(memory)) != sizeof(memory) ||
 	    pread(module->file, ret, sizeof(memory), (off_t)offset) != (ssize_t)sizeof(memory))
 		return false;
 	for (size_t i = 0; i < sizeof(memory); i++) {

@@ -219,23 +219,25 @@ static bool is_context(struct remote *remote, uint64_t word, uint64_t type)
 	return is_plausible(word) && remote_word(remote, word + OBJECT_TYPE) == type;
 }
 
-/* The one word that is a context in some states, and in all others NULL. */
+/*
+ * The one word that is a context in some states, and in all others NULL. What is none in one state
+ * is not looked at in the others: each look costs a page, and threads may be many.
+ */
 static int find_context(struct remote *remote, const struct states *states, struct task_way *ret)
 {
+	enum { UNKNOWN, CONTEXT, OTHER } words[STATE_WORDS] = { UNKNOWN };
 	unsigned int found = 0;
 
-	for (unsigned int k = OWNER_WORDS; k < STATE_WORDS; k++) {
-		unsigned int contexts = 0, others = 0;
-
-		for (unsigned int i = 0; i < states->count; i++) {
+	for (unsigned int i = 0; i < states->count; i++) {
+		for (unsigned int k = OWNER_WORDS; k < STATE_WORDS; k++) {
 			uint64_t word = remote_word(remote, states->list[i].address + k * 8);
 
-			if (word && is_context(remote, word, ret->type))
-				contexts++;
-			else if (word)
-				others++;
+			if (word && words[k] != OTHER)
+				words[k] = is_context(remote, word, ret->type) ? CONTEXT : OTHER;
 		}
-		if (!contexts || others)
+	}
+	for (unsigned int k = OWNER_WORDS; k < STATE_WORDS; k++) {
+		if (words[k] != CONTEXT)
 			continue;
 		found++;
 		ret->context = k * 8;
