@@ -25,10 +25,10 @@ def program(name):
 
 COLLECTOR = """
 receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{port}"}}}}}}}}
-exporters: {{debug: {{verbosity: detailed}}}}
+exporters: {{debug: {{verbosity: detailed}}, otlp: {{endpoint: "{to}", tls: {{insecure: true}}}}}}
 service:
   telemetry: {{metrics: {{level: none}}}}
-  pipelines: {{traces: {{receivers: [otlp], exporters: [debug]}}}}
+  pipelines: {{traces: {{receivers: [otlp], exporters: [{exporters}]}}}}
 """
 # "    Name           : GET" and "     -> http.route: Str(/api)"
 _FIELD = re.compile(r"^    (\S[^:]*?) *: ?(.*)$")
@@ -36,13 +36,20 @@ _ATTRIBUTE = re.compile(r"^     -> ([^:]+): (\w+)\((.*)\)$", re.S)
 
 
 class Collector:
-    """An OpenTelemetry Collector that writes down what it receives (its debug exporter)."""
+    """An OpenTelemetry Collector that writes down what it receives (its debug exporter), and hands
+    it on to the gRPC port `to` where one is given."""
 
-    def __init__(self, bed):
+    def __init__(self, bed, to=None):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/v1/traces"
         config = bed.folder / "collector.yaml"
-        config.write_text(COLLECTOR.format(port=self.port))
+        config.write_text(
+            COLLECTOR.format(
+                port=self.port,
+                to=f"127.0.0.1:{to or 0}",
+                exporters="debug, otlp" if to else "debug",
+            )
+        )
         command = [program("collector"), "--config", config]
         self.process = Process(bed, "collector", command, watched=False)
         self.process.wait_for(lambda: accepts(self.port))
@@ -71,11 +78,12 @@ class Jaeger:
     def __init__(self, bed):
         self.port = free_port()
         self.query_port = free_port()
+        self.grpc_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/v1/traces"
         ports = {
             "collector.otlp.http": self.port,
             "query.http-server": self.query_port,
-            "collector.otlp.grpc": free_port(),
+            "collector.otlp.grpc": self.grpc_port,
             "collector.http-server": free_port(),
             "collector.grpc-server": free_port(),
             "query.grpc-server": free_port(),
