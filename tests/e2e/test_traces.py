@@ -5,107 +5,32 @@ import http.client
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
-from contextlib import contextmanager
 
 import pytest
 from lib.process import HERE, accepts
 from lib.receiver import Receiver
-from lib.traces import ERROR, Traces, asked_by, commands_of, statements_of
+from lib.traced import (
+    FIRST,
+    FLIGHT,
+    REQUESTS,
+    STEP,
+    all_right,
+    judge,
+    load,
+    observing,
+    service,
+    settle,
+)
+from lib.traces import ERROR, asked_by, commands_of, statements_of
 
-FLIGHT = 64
-REQUESTS = 300
-WARM, FIRST, STEP = 1_000_000, 2_000_000, 100_000
 ENDPOINTS = ("async", "sync", "tothread", "executor", "gather", "stream", "depends")
-SETTLED = 1.5  # seconds until traces of what is over are posted
-ALL = {"sampler": "always_on", "delay": 0.1, "flush": 20, "queue": 32768, "batch": 2048}
 
 
 @pytest.fixture
 def receiver():
     with Receiver() as ret:
         yield ret
-
-
-@contextmanager
-def observing(start_observer, bed, receiver, **traces):
-    config = bed.watch() | {"traces": ALL | {"endpoint": receiver.url} | traces,
-                            "memory_limit": 256 << 20,
-                            "limits": {"ring_bytes": 1 << 26}}  # fmt: skip
-    observer = start_observer(config)
-    try:
-        yield observer
-    finally:
-        observer.stop()
-
-
-@contextmanager
-def service(bed, postgres, redis, *flags, name="traces-app", env=None):
-    port = bed.port()
-    # fmt: off
-    command = [sys.executable, "-m", "uvicorn", "traces:app", "--app-dir", HERE / "apps",
-               "--host", "127.0.0.1", "--port", port, "--no-access-log", *flags]
-    # fmt: on
-    env = {"TASKS_POSTGRES": postgres.url(sslmode="disable"), "TASKS_REDIS": str(redis.port)} | (
-        env or {}
-    )
-    with bed.start(name, command, env=env) as process:
-        process.wait_for(lambda: accepts(port), 60)
-        yield port
-
-
-def load(bed, port, paths):
-    """Requests of each path after a warm-up; when they began."""
-    for _ in range(2):
-        for path in paths:
-            bed.call("marked.load", port, path, FLIGHT, FLIGHT * 2, WARM)
-        time.sleep(2)
-    begin = time.time_ns()
-    for i, path in enumerate(paths):
-        bed.call("marked.load", port, path, FLIGHT, REQUESTS, FIRST + i * STEP)
-    return begin
-
-
-def settle(observer, receiver):
-    """All that the observer knows was posted, at its end at the latest; what it said before."""
-    time.sleep(SETTLED)
-    scrape = observer.scrape()
-    assert not scrape.total("onlooker_spans_dropped_total")
-    assert not scrape.total("onlooker_trace_exchanges_lost_total", reason="no_room")
-    observer.stop()
-    assert "spans were not sent" not in observer.log_text()
-    # In literals, query strings, cookies, credentials: tests/e2e/clients/marked.py, apps/traces.py.
-    texts = [post.body for post in receiver.got()]
-    texts += [observer.log_text().encode(), repr(sorted(scrape.samples)).encode()]
-    assert not any(b"S3CRET" in text for text in texts)
-    return Traces(receiver), scrape
-
-
-def judge(traces, path, first, count=REQUESTS):
-    """How many requests have the calls that were made for them, too few, or others; `unseen` have
-    no span, which the observer must have counted."""
-    served = traces.served(first, count, path)
-    found = {"right": 0, "missing": 0, "wrong": 0, "unseen": count - len(served)}
-    for number, spans in served.items():
-        assert len(spans) == 1
-        calls, asked = traces.calls(spans[0]), asked_by(number)
-        if calls - asked:
-            found["wrong"] += 1
-        elif calls != asked:
-            found["missing"] += 1
-        else:
-            found["right"] += 1
-    return found
-
-
-def all_right(found, scrape, count=REQUESTS):
-    """All that have spans; the others were counted as such whose time is not known."""
-    unseen = sum(one["unseen"] for one in found.values())
-    return unseen <= scrape.total("onlooker_trace_exchanges_lost_total") and all(
-        one["right"] + one["unseen"] == count and one["unseen"] < count / 20
-        for one in found.values()
-    )
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])

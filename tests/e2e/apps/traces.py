@@ -16,6 +16,8 @@ import redis
 import redis.asyncio
 from fastapi import BackgroundTasks, Depends, FastAPI
 from fastapi.responses import StreamingResponse
+from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lib.traces import commands_of, statements_of
@@ -30,6 +32,12 @@ async def lifespan(app):
     app.pool = await asyncpg.create_pool(POSTGRES, min_size=20, max_size=20)
     app.redis = redis.asyncio.Redis(port=REDIS, max_connections=1000)
     app.sync_redis = redis.Redis(port=REDIS)
+    url = POSTGRES.split("://")[1].split("?")[0]
+    app.engine = create_async_engine(f"postgresql+asyncpg://{url}", pool_size=20)
+    app.sync_engines = [
+        create_engine(f"postgresql+{driver}://{url}", pool_size=20)
+        for driver in ("psycopg2", "psycopg")
+    ]
     yield
 
 
@@ -92,6 +100,27 @@ async def gather(number: int):
     await asyncio.gather(
         *map(command, commands_of(number)), *map(statement, statements_of(number).values())
     )
+    return f"ZID{number}Z"
+
+
+@app.get("/alchemy/{number}")
+async def alchemy(number: int):
+    async with app.engine.connect() as connection:
+        for text in statements_of(number).values():
+            await connection.exec_driver_sql(text)
+    for name in commands_of(number):
+        await command(name)
+    return f"ZID{number}Z"
+
+
+@app.get("/alchemysync/{number}")
+def alchemy_sync(number: int):
+    """By psycopg2 and psycopg in turn."""
+    with app.sync_engines[number % 2].connect() as connection:
+        for text in statements_of(number).values():
+            connection.exec_driver_sql(text)
+    for name in commands_of(number):
+        app.sync_redis.execute_command(name, "key")
     return f"ZID{number}Z"
 
 

@@ -209,6 +209,10 @@ class Receiver(ThreadingHTTPServer):
         with self.lock:
             return list(self.posts)
 
+    def forget(self):
+        with self.lock:
+            self.posts.clear()
+
     def count(self):
         """Spans taken with a success are told by what was answered: this counts all that came."""
         return sum(len(post.spans) for post in self.got())

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many calls of programs whose logical tasks are not known have the right parent, none, or a
+wrong one: the README's table, which `make test-e2e E2E_ARGS="-s -k fractions"` prints."""
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from lib.process import HERE, accepts
+from lib.receiver import Receiver
+from lib.traced import FIRST, config, traces_of
+from lib.traces import asked_by
+
+APPS = HERE / "apps"
+REQUESTS = 300
+NOTHING_THERE = 3
+FLIGHTS = (1, 16)
+
+
+def libraries(kind):
+    done = subprocess.run([HERE / "libraries", kind], stdout=subprocess.PIPE, text=True)
+    if done.returncode == NOTHING_THERE:
+        pytest.skip(f"the libraries of {kind} cannot be had")
+    assert done.returncode == 0
+    return Path(done.stdout.strip())
+
+
+def newest_java():
+    """The JDK with the highest version: virtual threads came with 21."""
+    found = [Path(path) for path in [shutil.which("javac")] if path]
+    found += Path("/usr/lib/jvm").glob("*/bin/javac")
+
+    def version(path):
+        text = subprocess.run([path, "-version"], capture_output=True, text=True).stdout
+        return int(text.split()[1].split(".")[0])
+
+    return max(((version(path), path.parent) for path in found), default=(0, None))
+
+
+def java(kind, bed):
+    version, folder = newest_java()
+    if not version or (kind == "virtual" and version < 21):
+        pytest.skip(f"no Java with threads of the kind {kind}")
+    path = f"{libraries('java')}/*:{bed.folder}"
+    subprocess.run(
+        [folder / "javac", "-cp", path, "-d", bed.folder, APPS / "traces_java" / "Main.java"],
+        check=True,
+    )
+    return [folder / "java", "-Xmx256m", "-cp", path, "Main"]
+
+
+def node():
+    if not shutil.which("node"):
+        pytest.skip("no Node")
+    program = libraries("node") / "main.js"  # beside its modules
+    shutil.copy(APPS / "traces_node" / "main.js", program)
+    return ["node", program]
+
+
+def command(program, bed, port, postgres, redis):
+    address = f"127.0.0.1:{postgres.port}/postgres"
+    if program == "node":
+        return [*node(), port, redis.port, f"postgresql://e2e@{address}"]
+    url = f"jdbc:postgresql://{address}?user=e2e&sslmode=disable"
+    kind = program.partition("-")[2]
+    return [*java(kind, bed), port, redis.port, url, kind]
+
+
+def count(traces, path):
+    """Of all calls that were asked for, from the first request on: how many are below their
+    request, below none, below another one."""
+    found = {"right": 0, "none": 0, "wrong": 0}
+    served = traces.served(FIRST, REQUESTS, path)
+    for number in range(FIRST, FIRST + REQUESTS):
+        asked = asked_by(number)
+        [span] = served[number]
+        calls = traces.calls(span)
+        found["right"] += (calls & asked).total()
+        found["wrong"] += (calls - asked).total()
+        found["none"] += (asked - calls).total()
+    found["none"] -= found["wrong"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def receiver():
+    with Receiver() as ret:
+        yield ret
+
+
+@pytest.fixture(scope="module")
+def observer(bed, start_observer, receiver):
+    return start_observer(config(bed, receiver))
+
+
+@pytest.mark.parametrize("program", ["node", "java-pool", "java-virtual"])
+def test_fractions(bed, postgres, redis, observer, receiver, program):
+    port = bed.port()
+    words = command(program, bed, port, postgres, redis)
+    receiver.forget()
+    with bed.start(f"fractions-{program}", words) as process:
+        process.wait_for(lambda: accepts(port), 30)
+        for flight in FLIGHTS:
+            bed.call("marked.load", port, f"x{flight}", flight, REQUESTS, FIRST)
+            time.sleep(1)  # they are settled before others are under way at once
+    traces = traces_of(observer, receiver, observer.scrape())
+    for flight in FLIGHTS:
+        found = count(traces, f"x{flight}")
+        total = sum(found.values())
+        shown = " ".join(f"{name} {100 * n / total:.1f} %" for name, n in found.items())
+        print(f"\n{program}, {flight} in flight, {total} calls: {shown}")
+        assert found["wrong"] == 0, found

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traces of programs of other kinds: several processes, threads, frameworks and languages."""
+
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from lib import servers
+from lib.process import HERE, accepts
+from lib.receiver import Receiver
+from lib.traced import FIRST, FLIGHT, STEP, WARM, config, judge, traces_of
+
+APPS = HERE / "apps"
+PYTHON = sys.executable
+WORKERS = 3
+REQUESTS = 200
+
+
+@pytest.fixture(scope="module")
+def postgres(bed):
+    """Each thread of each process has a connection of its own."""
+    server = servers.Postgres(bed, "traces-pg", connections=400)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def receiver():
+    with Receiver() as ret:
+        yield ret
+
+
+@pytest.fixture(scope="module")
+def observer(bed, start_observer, receiver):
+    return start_observer(config(bed, receiver))
+
+
+@pytest.fixture
+def run(bed, postgres, redis):
+    """Starts servers, which end with the test; their port."""
+    running = []
+
+    def start(*command, port=None):
+        port = port or bed.port()
+        env = {"TASKS_POSTGRES": postgres.url(sslmode="disable"),
+               "TASKS_REDIS": str(redis.port), "PYTHONPATH": str(APPS)}  # fmt: skip
+        process = bed.start(f"traced-{port}", command, env=env)
+        running.append(process)
+        process.wait_for(lambda: accepts(port), 60)
+        return port
+
+    yield start
+    for process in running:
+        process.stop()
+
+
+def look(bed, observer, receiver, port, paths, flight=FLIGHT, count=REQUESTS):
+    """What became of `count` requests of each path, after a warm-up."""
+    for _ in range(2):
+        for path in paths:
+            bed.call("marked.load", port, path, flight, FLIGHT * 2, WARM)
+        time.sleep(1.3)
+    receiver.forget()
+    before = observer.scrape()
+    for i, path in enumerate(paths):
+        bed.call("marked.load", port, path, flight, count, FIRST + i * STEP)
+    time.sleep(1)
+    scrape = observer.scrape()
+    traces = traces_of(observer, receiver, scrape)
+    lost = [one.total("onlooker_trace_exchanges_lost_total") for one in (before, scrape)]
+    found = {
+        path: judge(traces, path, FIRST + i * STEP, count) for i, path in enumerate(paths)
+    }
+    assert sum(one["unseen"] for one in found.values()) <= lost[1] - lost[0]
+    return found
+
+
+def right(found, count=REQUESTS):
+    return all(one["right"] + one["unseen"] == count and one["unseen"] < count / 20
+               for one in found.values())  # fmt: skip
+
+
+@pytest.fixture
+def uvicorn(bed, run):
+    def start(app, *flags):
+        port = bed.port()
+        return run(PYTHON, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", port,
+                   "--no-access-log", *flags, port=port)  # fmt: skip
+
+    return start
+
+
+@pytest.fixture
+def gunicorn(bed, run):
+    def start(app, *flags):
+        port = bed.port()
+        return run(PYTHON, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}",
+                   "--keep-alive", "60", *flags, port=port)  # fmt: skip
+
+    return start
+
+
+def test_uvicorn_workers(bed, observer, receiver, uvicorn):
+    """Below SQLAlchemy, too: with asyncpg, psycopg2 and psycopg."""
+    port = uvicorn("traces:app", "--workers", WORKERS)
+    found = look(bed, observer, receiver, port, ("async", "executor", "alchemy", "alchemysync"))
+    assert right(found), found
+
+
+def test_gunicorn_with_uvicorn(bed, observer, receiver, gunicorn):
+    port = gunicorn("traces:app", "-k", "uvicorn_worker.UvicornWorker", "--workers", WORKERS)
+    found = look(bed, observer, receiver, port, ("sync", "gather"))
+    assert right(found), found
+
+
+def test_gunicorn_threads(bed, observer, receiver, gunicorn):
+    port = gunicorn("traces_wsgi:app", "--workers", 2, "--threads", 32)
+    found = look(bed, observer, receiver, port, ["wsgi"])
+    assert right(found), found
+
+
+def test_django_threads(bed, observer, receiver, gunicorn):
+    port = gunicorn("traces_django:application", "--workers", 2, "--threads", 32)
+    found = look(bed, observer, receiver, port, ("django", "djangoasync"))
+    assert right(found), found
+
+
+def test_django_uvicorn(bed, observer, receiver, uvicorn):
+    port = uvicorn("traces_django:asgi")
+    found = look(bed, observer, receiver, port, ("django", "djangoasync"))
+    assert right(found), found
+
+
+def test_threads_in_c(bed, observer, receiver, run, postgres, redis):
+    port, program = bed.port(), bed.folder / "traces-c"
+    subprocess.run(
+        ["gcc", "-O1", "-D_GNU_SOURCE", "-Wall", "-pthread", "-o", program, APPS / "traces.c"],
+        check=True,
+    )
+    run(program, port, redis.port, postgres.port, "e2e", port=port)
+    found = look(bed, observer, receiver, port, ["c"])
+    assert right(found), found
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="no Go")
+def test_goroutines(bed, observer, receiver, run, postgres, redis):
+    port, program = bed.port(), bed.folder / "traces-go"
+    subprocess.run(["go", "build", "-C", APPS / "traces_go", "-o", program, "."], check=True)
+    run(program, port, redis.port, postgres.url(sslmode="disable"), port=port)
+    found = look(bed, observer, receiver, port, ["go"])
+    assert right(found), found
