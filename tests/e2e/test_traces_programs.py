@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Traces of programs of other kinds: several processes, threads, frameworks and languages."""
 
+import os
 import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from lib import servers
@@ -16,6 +18,7 @@ APPS = HERE / "apps"
 PYTHON = sys.executable
 WORKERS = 3
 REQUESTS = 200
+NOT_THERE = 3
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +45,10 @@ def run(bed, postgres, redis):
     """Starts servers, which end with the test; their port."""
     running = []
 
-    def start(*command, port=None):
-        port = port or bed.port()
-        env = {"TASKS_POSTGRES": postgres.url(sslmode="disable"),
-               "TASKS_REDIS": str(redis.port), "PYTHONPATH": str(APPS)}  # fmt: skip
-        process = bed.start(f"traced-{port}", command, env=env)
+    def start(*command, port, **env):
+        known = {"TASKS_POSTGRES": postgres.url(sslmode="disable"),
+                 "TASKS_REDIS": str(redis.port), "PYTHONPATH": str(APPS)}  # fmt: skip
+        process = bed.start(f"traced-{port}", command, env=known | env)
         running.append(process)
         process.wait_for(lambda: accepts(port), 60)
         return port
@@ -130,6 +132,32 @@ def test_django_threads(bed, observer, receiver, gunicorn):
 def test_django_uvicorn(bed, observer, receiver, uvicorn):
     port = uvicorn("traces_django:asgi")
     found = look(bed, observer, receiver, port, ("django", "djangoasync"))
+    assert right(found), found
+
+
+@pytest.fixture
+def newest_python():
+    """A root to change into, with the programs of the tests in it."""
+    done = subprocess.run([HERE / "newest-python"], stdout=subprocess.PIPE, text=True)
+    if done.returncode == NOT_THERE:
+        pytest.skip("no newer CPython can be had")
+    assert done.returncode == 0
+    root = Path(done.stdout.strip())
+    programs = root / f"opt/e2e-{os.getpid()}"
+    shutil.copytree(HERE / "lib", programs / "lib")
+    shutil.copytree(APPS, programs / "apps")
+    yield root, f"/opt/{programs.name}/apps"
+    shutil.rmtree(programs)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_newest_python(bed, observer, receiver, run, newest_python, loop):
+    root, folder = newest_python
+    port = bed.port()
+    run("chroot", root, "/usr/bin/python3", "-m", "uvicorn", "traces:app", "--host", "127.0.0.1",
+        "--port", port, "--no-access-log", "--loop", loop, port=port,
+        PYTHONPATH=f"/opt/site:{folder}")  # fmt: skip
+    found = look(bed, observer, receiver, port, ("async", "sync", "executor", "gather"))
     assert right(found), found
 
 
