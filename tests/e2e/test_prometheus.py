@@ -3,52 +3,12 @@
 
 import json
 import subprocess
-import urllib.parse
-import urllib.request
 from collections import Counter
 
 import pytest
-from lib.process import accepts, wait_until
-
-SCRAPE_SECONDS = 1
-CONFIG = """
-global:
-  scrape_interval: {interval}s
-  scrape_timeout: {interval}s
-scrape_configs:
-  - job_name: onlooker
-    honor_labels: true
-    static_configs:
-      - targets: ["127.0.0.1:{target}"]
-"""
-
-
-class Prometheus:
-    def __init__(self, bed, target):
-        self.port = bed.port()
-        config = bed.folder / "prometheus.yml"
-        config.write_text(CONFIG.format(interval=SCRAPE_SECONDS, target=target))
-        self.process = bed.start(
-            "prometheus",
-            ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={bed.folder}/tsdb",
-             f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"],
-            watched=False,
-        )  # fmt: skip
-        self.process.wait_for(lambda: accepts(self.port))
-
-    def query(self, expression):
-        """The vector that an expression gives now, as (labels, value)."""
-        query = urllib.parse.urlencode({"query": expression})
-        url = f"http://127.0.0.1:{self.port}/api/v1/query?{query}"
-        with urllib.request.urlopen(url) as answer:
-            found = json.load(answer)
-        assert found["status"] == "success" and found["data"]["resultType"] == "vector"
-        return [(item["metric"], float(item["value"][1])) for item in found["data"]["result"]]
-
-    def value(self, expression):
-        found = self.query(expression)
-        assert len(found) == 1, f"{expression}: {found}"
-        return found[0][1]
+from lib.process import wait_until
+from lib.prometheus import SCRAPE_SECONDS, Prometheus
+from prometheus_client.openmetrics import parser
 
 
 def load(bed, redis, postgres, fastapi):
@@ -154,13 +114,11 @@ def test_pool_utilisation(prometheus):
 
 def test_range_query(prometheus):
     """http_requests_total over time never falls."""
-    url = f"http://127.0.0.1:{prometheus.port}/api/v1/query_range?"
     now = prometheus.value("vector(time())")
-    url += urllib.parse.urlencode(
-        {"query": "sum(http_requests_total)", "start": now - 60, "end": now, "step": 1}
+    found = prometheus.ask(
+        "query_range", query="sum(http_requests_total)", start=now - 60, end=now, step=1
     )
-    with urllib.request.urlopen(url) as answer:
-        values = [float(v) for _, v in json.load(answer)["data"]["result"][0]["values"]]
+    values = [float(v) for _, v in found["result"][0]["values"]]
     assert values == sorted(values) and values[-1] > values[0] >= 0
 
 
@@ -181,6 +139,11 @@ def test_openmetrics(observer, prometheus):
     assert headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
     assert text.endswith("\n# EOF\n")
     assert "# TYPE http_requests counter" in text.splitlines()
+    # The reference parser is strict about everything that the format says.
+    families = {family.name: family for family in parser.text_string_to_metric_families(text)}
+    assert families["http_request_duration_seconds"].type == "histogram"
+    assert families["http_requests"].type == "counter"
+    assert not any(sample.exemplar for family in families.values() for sample in family.samples)
 
 
 def test_every_family_has_help_and_type(observer, prometheus):
