@@ -201,7 +201,7 @@ int main(int argc, char **argv)
 	    otlp_open(&config.traces, &otlp, error, sizeof(error)))
 		return fail(error);
 	memory_limit(config.memory_limit, config.limits.series * CONFIG_SERIES_BYTES,
-		     CONFIG_SCRAPE_BYTES(config.limits.series));
+		     config_scrape_bytes(&config));
 	if (identities_new(PROCESSES_LIMIT, IDENTITIES_LIMIT, &identities))
 		return fail("no memory");
 	owner = (struct span_owner){ .tgid = (uint32_t)getpid(), .process = 1 };

@@ -46,6 +46,9 @@ struct config_endpoints {
 #define CONFIG_SERIES_BYTES 200	   /* of the tables, for each line of a scrape */
 #define CONFIG_LINE_BYTES 256	   /* of a scrape, for each line on average */
 #define CONFIG_SCRAPE_BYTES(series) ((series) * CONFIG_LINE_BYTES / 4 * 5) /* and compressed */
+/* At most that many lines of a scrape have an exemplar, with traces only. */
+#define CONFIG_EXEMPLARS(series) ((series) / 5 < 4096 ? (series) / 5 : 4096)
+#define CONFIG_EXEMPLAR_BYTES 112
 
 struct config_limits {
 	uint64_t connections;	 /* tracked at once */
@@ -96,7 +99,9 @@ enum config_compression {
 };
 
 #define CONFIG_SPAN_BYTES 1024 /* taken beforehand for each span that may wait, on average */
-/* What exporting takes beside: the HTTP and TLS library, the batch on its way, plain and packed. */
+/* What traces take beside: the HTTP and TLS library, the batch on its way, plain and packed,
+ * exemplars.
+ */
 #define CONFIG_EXPORT_BYTES(traces) \
 	(((uint64_t)16 << 20) + ((traces)->queue + 2 * (traces)->batch) * CONFIG_SPAN_BYTES)
 
@@ -143,6 +148,16 @@ struct config {
 	struct config_watch watch;
 	struct config_traces traces;
 };
+
+/* What a scrape may take, also compressed. */
+static inline uint64_t config_scrape_bytes(const struct config *config)
+{
+	uint64_t series = config->limits.series, ret = CONFIG_SCRAPE_BYTES(series);
+
+	if (config_traces_on(&config->traces))
+		ret += CONFIG_EXEMPLARS(series) * CONFIG_EXEMPLAR_BYTES / 4 * 5;
+	return ret;
+}
 
 /*
  * Reads environment and file into *ret; without a file (NULL) the rest has its defaults. On failure

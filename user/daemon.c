@@ -302,10 +302,13 @@ static int add_spans(struct daemon *daemon)
 {
 	bool details = details_begin() == 0;
 	struct spans_host host = { .tasks = observer_tasks(daemon->observer),
+				   .metrics = daemon->metrics,
 				   .details = details,
 				   .outlet = { push_span, daemon->otlp } };
-	int error = spans_new(&daemon->config, &host, &daemon->spans);
+	int error = metrics_exemplify(daemon->metrics);
 
+	if (!error)
+		error = spans_new(&daemon->config, &host, &daemon->spans);
 	return error ? error : observer_add(daemon->observer, spans_sink(daemon->spans));
 }
 

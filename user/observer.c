@@ -150,7 +150,7 @@ static int start(struct observer *observer, const struct config *config, char *e
 	if (!result) {
 		/* What loading took for a moment is free again. */
 		memory_limit(config->memory_limit, config->limits.series * CONFIG_SERIES_BYTES,
-			     CONFIG_SCRAPE_BYTES(config->limits.series));
+			     config_scrape_bytes(config));
 		result = identities_new(PROCESSES_LIMIT, IDENTITIES_LIMIT, &observer->identities);
 	}
 	if (!result && config->limits.followed)

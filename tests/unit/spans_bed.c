@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "sink/metrics.h"
 #include "sink/route.h"
 #include "spans_bed.h"
 
@@ -15,6 +16,7 @@
 struct config bed_config;
 struct spans *bed;
 struct tasks *bed_tasks;
+struct metrics *bed_metrics;
 struct bed_span bed_spans[BED_SPANS];
 size_t bed_count;
 struct exchange bed_next;
@@ -45,7 +47,7 @@ static void remember(void *context, const struct span *span)
 
 void bed_again(enum config_sampler sampler, double ratio, uint64_t slow)
 {
-	struct spans_host host = { bed_tasks, true, { remember, NULL } };
+	struct spans_host host = { bed_tasks, bed_metrics, true, { remember, NULL } };
 
 	spans_free(bed);
 	bed = NULL;
@@ -104,6 +106,8 @@ static void report(const struct connection *connection, const char *operation, u
 	exchange.begin = begin;
 	exchange.end = end;
 	bed_next = (struct exchange){ 0 };
+	if (bed_metrics)
+		metrics_sink(bed_metrics)->exchange(metrics_sink(bed_metrics), &exchange);
 	spans_sink(bed)->exchange(spans_sink(bed), &exchange);
 }
 

@@ -22,6 +22,7 @@ struct bed_span {
 extern struct config bed_config;
 extern struct spans *bed;
 extern struct tasks *bed_tasks;
+extern struct metrics *bed_metrics; /* told of each exchange before; NULL, as at first: none are */
 extern struct bed_span bed_spans[BED_SPANS];
 extern size_t bed_count;
 

@@ -70,7 +70,7 @@ static void million(struct connection *http, struct connection *db)
 
 static void test_million(void **state)
 {
-	struct spans_host host = { NULL, true, { take, NULL } };
+	struct spans_host host = { NULL, NULL, true, { take, NULL } };
 	struct connection http[FLIGHT], *db;
 	struct spans_counts counts;
 	double failed = REQUESTS / 1000, kept;

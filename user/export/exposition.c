@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The formats differ in little: OpenMetrics names a counter's family without _total, and ends with
- * "# EOF". Bounds of buckets are written alike (1.0, as OpenMetrics wants it), so that a scraper
- * that changes format sees the same series.
+ * The formats differ in little: OpenMetrics names a counter's family without _total, knows
+ * exemplars, and ends with "# EOF". Bounds of buckets are written alike (1.0, as OpenMetrics wants
+ * it), so that a scraper that changes format sees the same series.
  */
 #include "export/exposition.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdarg.h>
 
@@ -132,8 +133,37 @@ static void write_bounds(const struct config_buckets *buckets, struct text *text
 	ret->count = buckets->count + 1;
 }
 
+static char *write_hex(const uint8_t *bytes, size_t size, char *at)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < size; i++) {
+		*at++ = digits[bytes[i] >> 4];
+		*at++ = digits[bytes[i] & 15];
+	}
+	return at;
+}
+
+/* OpenMetrics 1.0, "Exemplars": CONFIG_EXEMPLAR_BYTES at most. */
+static void put_exemplar(struct text *text, const struct exemplar *exemplar)
+{
+	char hex[2 * SPAN_TRACE_SIZE];
+	uint64_t span = htobe64(exemplar->span);
+
+	text_puts(text, " # {trace_id=\"");
+	text_put(text, hex, (size_t)(write_hex(exemplar->trace, SPAN_TRACE_SIZE, hex) - hex));
+	text_puts(text, "\",span_id=\"");
+	text_put(text, hex, (size_t)(write_hex((uint8_t *)&span, sizeof(span), hex) - hex));
+	text_puts(text, "\"} ");
+	text_seconds(text, exemplar->duration, false);
+	text_put(text, " ", 1);
+	text_seconds(text, exemplar->stamp * NSEC_PER_MSEC, false);
+}
+
+/* `exemplar`: of the series' first; NULL: none is shown. */
 static void put_histogram(struct text *text, const struct series_metric *metric,
-			  const struct bounds *bounds, const struct series *series)
+			  const struct bounds *bounds, const struct series *series,
+			  const struct exemplar *exemplar)
 {
 	struct frame frame = { .name = metric->name,
 			       .name_size = strlen(metric->name),
@@ -146,6 +176,10 @@ static void put_histogram(struct text *text, const struct series_metric *metric,
 		put_labels(text, &frame, series);
 		total += series->buckets[i];
 		text_unsigned(text, total);
+		if (exemplar && exemplar->bucket == i) {
+			put_exemplar(text, exemplar);
+			exemplar = exemplar->next;
+		}
 		text_put(text, "\n", 1);
 	}
 	frame.end = "} ";
@@ -190,7 +224,8 @@ static void put_metric(struct text *text, enum exposition format, const struct s
 		write_bounds(series_buckets(set, number), text, &bounds);
 	for (; series; series = series->next) {
 		if (metric->type == SERIES_HISTOGRAM)
-			put_histogram(text, metric, &bounds, series);
+			put_histogram(text, metric, &bounds, series,
+				      format == EXPOSITION_OPENMETRICS ? series->exemplars : NULL);
 		else
 			put_simple(text, metric, series);
 	}

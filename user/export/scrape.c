@@ -61,10 +61,13 @@ static void scrapes_trim(struct scrapes *scrapes)
 /* The whole scrape, in memory of the caller's. */
 static int write_text(struct scrapes *scrapes, enum exposition format, bool gzip, struct text *ret)
 {
+	size_t size = series_bytes(scrapes->series) + HEADS_SIZE;
 	struct text plain = { 0 };
 	int err;
 
-	text_reserve(&plain, series_bytes(scrapes->series) + HEADS_SIZE);
+	if (format == EXPOSITION_OPENMETRICS)
+		size += series_exemplars(scrapes->series) * CONFIG_EXEMPLAR_BYTES;
+	text_reserve(&plain, size);
 	err = exposition_write(&plain, format, scrapes->series, scrapes->collect, scrapes->context);
 	if (!err && !gzip) {
 		*ret = plain;

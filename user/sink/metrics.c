@@ -15,6 +15,7 @@ struct metrics {
 	struct config_buckets buckets[BUCKETS];
 	struct config_limits limits;
 	struct series_set *series;
+	struct series *observed; /* by the last exchange */
 	struct routes *routes;
 	struct budget *route_budget, *peer_budget;
 	struct shortcuts shortcuts;
@@ -79,6 +80,7 @@ static bool count_known(struct metrics *metrics, const struct exchange *exchange
 		return false;
 	series_count(shortcut->first, 1);
 	series_record(metrics->series, shortcut->second, exchange->end - exchange->begin);
+	metrics->observed = shortcut->second;
 	return true;
 }
 
@@ -93,12 +95,13 @@ static void count(struct metrics *metrics, const struct exchange *exchange,
 	if (!is_timed(exchange))
 		return;
 	series_observe(metrics->series, duration, exchange->end - exchange->begin);
-	if (cut)
+	if (cut) {
 		series_drop(metrics->series, duration->metric);
-	else
-		shortcut_set(shortcut_place(&metrics->shortcuts, tag), tag,
-			     series_find(metrics->series, key),
-			     series_find(metrics->series, duration));
+		return;
+	}
+	metrics->observed = series_find(metrics->series, duration);
+	shortcut_set(shortcut_place(&metrics->shortcuts, tag), tag,
+		     series_find(metrics->series, key), metrics->observed);
 }
 
 static void count_http(struct metrics *metrics, const struct exchange *exchange)
@@ -177,6 +180,7 @@ static void on_exchange(struct sink *sink, const struct exchange *exchange)
 	const struct connection *connection = exchange->connection;
 	bool client = connection->side == SIDE_CLIENT;
 
+	metrics->observed = NULL;
 	if (!connection->protocol)
 		return;
 	switch (connection->protocol->family) {
@@ -328,7 +332,29 @@ static void on_connection(struct sink *sink, const struct connection *connection
 	}
 }
 
+/* ---- exemplars ---- */
+
+int metrics_exemplify(struct metrics *metrics)
+{
+	return series_exemplify(metrics->series, CONFIG_EXEMPLARS(metrics->limits.series));
+}
+
+struct series *metrics_observed(const struct metrics *metrics)
+{
+	return metrics->observed;
+}
+
+void metrics_exemplar(struct metrics *metrics, struct series *observed, const struct exemplar *what)
+{
+	series_exemplar(metrics->series, observed, what);
+}
+
 /* ---- the sink ---- */
+
+static void on_tick(struct sink *sink, uint64_t now)
+{
+	series_tick(((struct metrics *)sink)->series, now);
+}
 
 static void on_close(struct sink *sink)
 {
@@ -346,6 +372,7 @@ int metrics_new(const struct config *config, const struct identities *identities
 		.name = "metrics",
 		.exchange = on_exchange,
 		.connection = on_connection,
+		.tick = on_tick,
 		.close = on_close,
 	};
 	metrics->buckets[BUCKETS_HTTP] = config->http;

@@ -24,6 +24,19 @@ void metrics_free(struct metrics *metrics);
 /* The sink to add to an outlet; owned by the metrics. */
 struct sink *metrics_sink(struct metrics *metrics);
 
+/* From now on histograms have exemplars, as metrics_exemplar() tells them. 0 or -ENOMEM. */
+int metrics_exemplify(struct metrics *metrics);
+
+/*
+ * The histogram in which the exchange told of last was observed, for a sink that comes after: NULL
+ * where it was in none, or in one that stands for several. Good as long as the metrics.
+ */
+struct series *metrics_observed(const struct metrics *metrics);
+
+/* That observation's trace was kept: exemplars.h. */
+void metrics_exemplar(struct metrics *metrics, struct series *observed,
+		      const struct exemplar *what);
+
 /*
  * Takes other endpoints and limits: for what comes, what exists stays. A service that has hit its
  * limit of peers keeps the old one. Buckets stay as they are, see below. 0, or -ENOMEM: all is as

@@ -24,6 +24,7 @@
 #define NODE_WORDS_SIZE 1288
 
 struct place;
+struct series;
 
 /* What is said in the head of an HTTP request; a view into `bytes` each. */
 struct node_words {
@@ -44,6 +45,7 @@ struct node {
 	struct node *same_root, *same_both; /* in a bucket: claims.h, callers.h */
 	struct place *place;		    /* its process; NULL unless it takes part in claims */
 	struct node_words *words;	    /* HTTP; NULL: not known */
+	struct series *observed;	    /* its duration in metrics; NULL: in none */
 
 	const struct protocol *protocol;
 	const void *connection; /* only to be compared */

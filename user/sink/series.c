@@ -32,8 +32,9 @@ struct series_set {
 	size_t metric_count;
 	struct config_buckets *buckets;
 	const struct identities *identities;
-	struct arena arena;    /* of the series */
-	struct series **slots; /* open addressing, at most half full */
+	struct arena arena;	     /* of the series */
+	struct exemplars *exemplars; /* NULL: they have none */
+	struct series **slots;	     /* open addressing, at most half full */
 	size_t mask;
 	size_t used;
 	uint64_t limit, lines, bytes, reserved;
@@ -69,6 +70,7 @@ void series_set_free(struct series_set *set)
 {
 	if (!set)
 		return;
+	exemplars_free(set->exemplars);
 	arena_free(&set->arena);
 	memory_give(MEMORY_TABLES, set->slots, (set->mask + 1) * sizeof(*set->slots));
 	free(set->buckets);
@@ -207,6 +209,7 @@ static struct series *create(struct series_set *set, enum memory_use use,
 	series->key = *key;
 	series->labels = text;
 	series->labels_size = (uint32_t)labels_size;
+	series->exemplars = NULL;
 	*find_slot(set->slots, set->mask, key) = series;
 	set->used++;
 	set->lines += cost(set, key->metric);
@@ -328,6 +331,33 @@ void series_observe(struct series_set *set, const struct series_key *key, uint64
 void series_drop(struct series_set *set, unsigned int metric)
 {
 	set->metrics[metric].dropped++;
+}
+
+/* ---- exemplars ---- */
+
+int series_exemplify(struct series_set *set, size_t limit)
+{
+	return exemplars_new(limit, &set->exemplars);
+}
+
+void series_exemplar(struct series_set *set, struct series *series, const struct exemplar *what)
+{
+	const struct config_buckets *buckets = series_buckets(set, series->key.metric);
+
+	if (set->exemplars)
+		exemplars_put(set->exemplars, series,
+			      (unsigned int)find_bucket(buckets, what->duration), what);
+}
+
+void series_tick(struct series_set *set, uint64_t now)
+{
+	if (set->exemplars)
+		exemplars_expire(set->exemplars, now);
+}
+
+size_t series_exemplars(const struct series_set *set)
+{
+	return set->exemplars ? exemplars_count(set->exemplars) : 0;
 }
 
 /* ---- reading ---- */

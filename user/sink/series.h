@@ -18,6 +18,7 @@
 
 #include "capture/identity.h"
 #include "config.h"
+#include "sink/exemplars.h"
 
 #define SERIES_LABELS 4 /* beside the identity's */
 #define SERIES_NAMES 3
@@ -74,8 +75,9 @@ struct series {
 		uint64_t count; /* a counter's value, a histogram's number of observations */
 		int64_t level;	/* a gauge's value */
 	};
-	uint64_t sum_ns;    /* histogram */
-	uint64_t buckets[]; /* histogram: each for itself; the last beyond the last bound */
+	uint64_t sum_ns;	    /* histogram */
+	struct exemplar *exemplars; /* histogram: by bucket, of those that have one */
+	uint64_t buckets[];	    /* histogram: each for itself; the last beyond the last bound */
 };
 
 struct series_set;
@@ -117,6 +119,15 @@ static inline void series_count(struct series *series, uint64_t n)
 }
 void series_record(const struct series_set *set, struct series *series, uint64_t ns);
 
+/* From now on histograms may have exemplars, `limit` in all. 0 or -ENOMEM. */
+int series_exemplify(struct series_set *set, size_t limit);
+
+/* Shows, in the histogram and bucket that have it, whose observation this was: exemplars.h. */
+void series_exemplar(struct series_set *set, struct series *series, const struct exemplar *what);
+
+/* Forgets old ones at `now`, CLOCK_MONOTONIC ns. */
+void series_tick(struct series_set *set, uint64_t now);
+
 /* Counts one value that lost a label to another bound than the set's. */
 void series_drop(struct series_set *set, unsigned int metric);
 
@@ -130,5 +141,8 @@ const struct series *series_first(const struct series_set *set, unsigned int met
 uint64_t series_lines(const struct series_set *set);
 uint64_t series_bytes(const struct series_set *set);
 uint64_t series_dropped(const struct series_set *set, unsigned int metric);
+
+/* How many exemplars the series have. */
+size_t series_exemplars(const struct series_set *set);
 
 #endif

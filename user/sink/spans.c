@@ -7,6 +7,7 @@
 #include "proto/queries.h"
 #include "sink/callers.h"
 #include "sink/claims.h"
+#include "sink/metrics.h"
 #include "sink/route.h"
 #include "sink/slowness.h"
 #include "sink/trace.h"
@@ -133,6 +134,8 @@ static struct node *keep(struct spans *spans, const struct exchange *exchange)
 		node = node_keep(&spans->nodes, exchange);
 	}
 	node->kept = spans->now;
+	if (spans->tracer.metrics)
+		node->observed = metrics_observed(spans->tracer.metrics);
 	return node;
 }
 
@@ -296,6 +299,7 @@ static void on_close(struct sink *sink)
 {
 	struct spans *spans = (struct spans *)sink;
 
+	spans->tracer.metrics = NULL; /* closed before, and not scraped any more */
 	for (int i = 0; i < 4; i++)
 		pass_time(spans, spans->now + SPANS_HELD_NS + SPANS_AWAIT_NS);
 	spans_free(spans);
@@ -341,6 +345,7 @@ int spans_new(const struct config *config, const struct spans_host *host, struct
 				     .close = on_close };
 	spans->details = host->details;
 	spans->tracer.outlet = host->outlet;
+	spans->tracer.metrics = host->metrics;
 	spans->tracer.counts = &spans->counts;
 	nodes_init(&spans->nodes);
 	list_init(&spans->open);

@@ -70,6 +70,8 @@ struct spans_counts {
 	size_t kept;		       /* exchanges, now */
 };
 
+struct metrics;
+
 /* Where spans go, each at once, those of a trace one after the other. */
 struct spans_outlet {
 	void (*push)(void *context, const struct span *span);
@@ -81,6 +83,7 @@ struct spans;
 /* What a sink of spans relies on; what it points to outlives it. */
 struct spans_host {
 	const struct tasks *tasks; /* NULL: threads are all that is known of tasks */
+	struct metrics *metrics;   /* get exemplars, and see each exchange before; NULL: none do */
 	bool details; /* exchanges tell `query`, `error` and `details`; else these are not read */
 	struct spans_outlet outlet;
 };

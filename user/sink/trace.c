@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sink/trace.h"
 
+#include "sink/metrics.h"
 #include "sink/span_fill.h"
 
 void trace_begin(struct tracer *tracer, struct trace_origin *ret)
@@ -66,6 +67,20 @@ static enum spans_parent parent_of(const struct node *node, const struct trace_o
 	return origin->span ? SPANS_BY_HEADER : SPANS_NO_PARENT;
 }
 
+/* Leads from the metrics to this span. */
+static void exemplify(const struct tracer *tracer, const struct node *node,
+		      const struct trace_origin *origin)
+{
+	struct exemplar exemplar = {
+		.duration = node->end - node->begin,
+		.end = node->end,
+		.span = node->id,
+	};
+
+	memcpy(exemplar.trace, origin->trace, sizeof(exemplar.trace));
+	metrics_exemplar(tracer->metrics, node->observed, &exemplar);
+}
+
 static void push(struct tracer *tracer, struct node *node, const struct trace_origin *origin)
 {
 	struct span span;
@@ -79,6 +94,8 @@ static void push(struct tracer *tracer, struct node *node, const struct trace_or
 	span.state = origin->state;
 	span_fill(&span, node);
 	tracer->outlet.push(tracer->outlet.context, &span);
+	if (node->observed && tracer->metrics)
+		exemplify(tracer, node, origin);
 }
 
 void trace_finish_as(struct tracer *tracer, struct node *root, const struct trace_origin *origin)

@@ -12,6 +12,7 @@ struct tracer {
 	struct span_ids ids;
 	struct sampling sampling;
 	struct spans_outlet outlet;
+	struct metrics *metrics; /* NULL: nobody wants exemplars */
 	struct spans_counts *counts;
 };
 
