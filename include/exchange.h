@@ -50,8 +50,9 @@ struct exchange {
 	uint64_t both; /* the same number at both ends where both are seen, whichever is told of
 			  first; 0: the other one is not seen */
 	uint32_t hits, misses;
-	uint32_t query; /* what was asked for, as it may be shown (queries.h); 0: not known */
-	uint32_t error; /* the error's code, likewise */
+	uint32_t query;	   /* what was asked for, as it may be shown (queries.h); 0: not known */
+	uint32_t error;	   /* the error's code, likewise */
+	uint32_t database; /* what the session works on, likewise */
 	const struct details *details; /* HTTP; valid during the call; NULL: not known */
 	struct bytes target; /* HTTP: path without query; valid during the call only; without data:
 				it could not be kept */

@@ -63,8 +63,9 @@ struct message {
 	 * the code of the error.
 	 */
 	uint32_t query;
-	uint64_t tag;  /* request: the protocol's own note, given back in struct expect */
-	uint32_t hits; /* keys found and not found by a read command */
+	uint32_t database; /* response: what the session works on, likewise a text */
+	uint64_t tag;	   /* request: the protocol's own note, given back in struct expect */
+	uint32_t hits;	   /* keys found and not found by a read command */
 	uint32_t misses;
 	union {
 		struct bytes target; /* request: what is asked for (a path without its query) */

@@ -272,6 +272,42 @@ static void test_server_span(void **state)
 	assert_string_equal(span->text[SPAN_QUEUE_DURATION], "0.002000000");
 }
 
+/* Named in a request's head, or by the connection; a port that is meant is told. */
+static void test_servers(void **state)
+{
+	static const struct {
+		struct bytes authority, scheme;
+		const char *address, *port;
+	} cases[] = {
+		{ BYTES("shop.example"), BYTES(""), "shop.example", "80" },
+		{ BYTES("shop.example:"), BYTES(""), "shop.example", "80" },
+		{ BYTES("shop.example"), BYTES("https"), "shop.example", "443" },
+		{ BYTES("shop.example:8443"), BYTES("https"), "shop.example", "8443" },
+		{ BYTES("[::1]"), BYTES("http"), "::1", "80" },
+		{ BYTES("[::1]:81"), BYTES("http"), "::1", "81" },
+		{ BYTES("shop:99999"), BYTES(""), "shop", "" },
+		{ BYTES("shop:x"), BYTES(""), "shop", "" },
+		{ BYTES(""), BYTES(""), "db", "5432" },
+	};
+	struct connection *out = bed_connection(&traffic_http, SIDE_CLIENT, 7);
+	char name[16];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct details details = { .authority = cases[i].authority,
+					   .scheme = cases[i].scheme };
+		const struct bed_span *span;
+
+		snprintf(name, sizeof(name), "M%zu", i);
+		bed_next.details = &details;
+		bed_next.code = 200;
+		bed_call(out, name, 100 * MS, 101 * MS, 70);
+		span = bed_find(name);
+		assert_string_equal(span->text[SPAN_SERVER_ADDRESS], cases[i].address);
+		assert_string_equal(span->text[SPAN_SERVER_PORT], cases[i].port);
+	}
+}
+
 static void test_client_spans(void **state)
 {
 	struct connection *db = bed_connection(&traffic_database, SIDE_CLIENT, 7);
@@ -404,6 +440,7 @@ int main(void)
 		TEST(test_traceparent),
 		TEST(test_parent_decides),
 		TEST(test_server_span),
+		TEST(test_servers),
 		TEST(test_client_spans),
 		TEST(test_no_spans),
 		TEST(test_vague),

@@ -58,6 +58,7 @@ static void exchange_fill(struct exchange *ret, const struct pair *pair,
 	ret->answer_task = 0;
 	ret->query = request->query;
 	ret->error = message && message->failed ? message->query : 0;
+	ret->database = message && message->database ? message->database : pair->database;
 	ret->details = target_details(request->target);
 	ret->both = number_of(pair, request);
 	ret->hits = message ? message->hits : 0;
@@ -159,6 +160,8 @@ static int pair_request(struct pair *pair, struct outlet *outlet,
 		return error;
 	}
 	request_fill(request, message, when);
+	if (message->silent && message->query)
+		pair->database = message->query;
 	request->target = target_copy(outlet, connection, message->target);
 	if (pair->ends)
 		ends_request(pair->ends, &pair->waiting, request);

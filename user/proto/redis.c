@@ -16,6 +16,7 @@ static void init(void *state, bool midway)
 {
 	struct redis *redis = state;
 
+	redis->response.database = !midway;
 	if (midway) {
 		redis->response.multi = UNCERTAIN;
 		redis->response.subscriptions.uncertain = true;
@@ -34,6 +35,8 @@ static enum parse_status parse(void *state, enum lane lane, struct bytes in,
 		status = redis_response_parse(redis, in, expect, used, out);
 		if (out->failed)
 			out->query = redis_shown_error(in);
+		if (status == PARSE_MESSAGE)
+			redis_show_database(redis, expect, out);
 		return status;
 	}
 	status = redis_request_parse(&redis->request, in, used, out);

@@ -19,6 +19,7 @@ enum redis_kind {
 	REDIS_PSYNC,
 	REDIS_CLIENT,
 	REDIS_REPLCONF,
+	REDIS_SELECT,
 	REDIS_SUBSCRIBE, /* from here on: answered once per channel */
 	REDIS_PSUBSCRIBE,
 	REDIS_SSUBSCRIBE,

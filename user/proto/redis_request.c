@@ -31,7 +31,7 @@ static const struct {
 /* Whether the arguments of that kind of command have to be read. */
 static bool listens(uint8_t kind)
 {
-	return kind == REDIS_CLIENT || kind == REDIS_REPLCONF;
+	return kind == REDIS_CLIENT || kind == REDIS_REPLCONF || kind == REDIS_SELECT;
 }
 
 static uint8_t word_find(uint8_t kind, int64_t position, struct bytes text)
@@ -45,11 +45,29 @@ static uint8_t word_find(uint8_t kind, int64_t position, struct bytes text)
 	return WORD_NONE;
 }
 
+/* The index of a database and one, 0 where it is none: digits, as the server wants them. */
+static uint32_t take_database(struct bytes text)
+{
+	uint32_t index = 0;
+
+	if (!text.size || text.size > 6)
+		return 0;
+	for (size_t i = 0; i < text.size; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return 0;
+		index = index * 10 + text.data[i] - '0';
+	}
+	return index + 1;
+}
+
 static void take_word(struct redis_request *request, int64_t position, struct bytes text)
 {
 	if (position == 0) {
 		request->command = redis_command_find(text);
 		request->argument[0] = request->argument[1] = WORD_NONE;
+		request->database = 0;
+	} else if (position == 1 && request->command->kind == REDIS_SELECT) {
+		request->database = take_database(text);
 	} else if (position <= 2 && listens(request->command->kind)) {
 		request->argument[position - 1] =
 			word_find(request->command->kind, position - 1, text);
@@ -85,10 +103,15 @@ static bool unanswered(struct redis_request *request)
 	}
 }
 
+static bool changes_database(uint8_t kind)
+{
+	return kind == REDIS_SELECT || kind == REDIS_RESET;
+}
+
 static enum parse_status report(struct redis_request *request, struct message *out)
 {
 	const struct redis_command *command = request->command;
-	int64_t arguments = request->words - 1;
+	int64_t arguments = command->kind == REDIS_SELECT ? request->database : request->words - 1;
 	bool silent;
 
 	silent = unanswered(request);
@@ -104,6 +127,7 @@ static enum parse_status report(struct redis_request *request, struct message *o
 		out->action = MESSAGE_COUNT | MESSAGE_POP;
 	else
 		out->tag = REDIS_TAG(command->kind, command->reader, arguments);
+	request->strayed |= silent && changes_database(command->kind);
 	if (command->kind == REDIS_MULTI) {
 		request->multi = true;
 		request->multi_hidden = silent;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What may be shown of a command and of an error. */
+#include <stdio.h>
+
 #include "proto/queries.h"
 #include "proto/redis_shape.h"
 #include "proto/redis_state.h"
@@ -23,6 +25,38 @@ void redis_show(struct redis_request *request, struct bytes argument, bool whole
 	query = (struct query){ .text = { text, size },
 				.summary = { (const uint8_t *)name, strlen(name) } };
 	request->query = queries_put(&query);
+}
+
+static uint32_t number_text(uint32_t number)
+{
+	char text[12];
+	int size = snprintf(text, sizeof(text), "%u", number);
+	struct query query = { .text = { (const uint8_t *)text, (size_t)size } };
+
+	return queries_put(&query);
+}
+
+/* redis.io/docs/latest/commands/select, .../reset: each once it was executed. */
+void redis_show_database(struct redis *redis, const struct expect *expect, struct message *out)
+{
+	struct redis_response *response = &redis->response;
+	uint64_t tag = out->action & MESSAGE_DEFERRED ? expect->deferred_tag : expect->tag;
+	bool done = out->action & MESSAGE_COUNT && !out->failed;
+	uint32_t before = response->database;
+	struct query text;
+
+	if (done && REDIS_TAG_KIND(tag) == REDIS_SELECT)
+		response->database = REDIS_TAG_ARGUMENTS(tag);
+	else if (done && REDIS_TAG_KIND(tag) == REDIS_RESET)
+		response->database = 1;
+	if (redis->request.strayed)
+		response->database = 0;
+	if (!response->database)
+		return;
+	/* It may have been forgotten for a while. */
+	if (response->database != before || !queries_get(response->shown, &text))
+		response->shown = number_text(response->database - 1);
+	out->database = response->shown;
 }
 
 uint32_t redis_shown_error(struct bytes in)

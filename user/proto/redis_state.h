@@ -10,7 +10,8 @@
 #define REDIS_INLINE_MAX 65536		/* PROTO_INLINE_MAX_SIZE of the server */
 #define REDIS_FOREVER ((size_t)1 << 62) /* skips the rest of a stream */
 
-/* A command's note to its answer: kind, reader, and how many arguments it has. */
+/* A command's note to its answer: kind, reader, and how many arguments it has (SELECT: which
+ * database it names, struct redis_request). */
 #define REDIS_TAG(kind, reader, arguments) \
 	((uint64_t)(kind) | (uint64_t)(reader) << 8 | (uint64_t)(arguments) << 32)
 #define REDIS_TAG_KIND(tag) ((uint8_t)(tag))
@@ -34,6 +35,8 @@ struct redis_request {
 	int64_t left;	     /* of them, still to come */
 	uint8_t argument[2]; /* enum redis_word: the first two */
 	uint32_t query;	     /* what is shown of it, where that is wanted (wanted.h) */
+	uint32_t database;   /* SELECT: the index and one; 0: it is none */
+	bool strayed;	     /* the database was changed without an answer */
 	bool broken;	     /* what followed was no command */
 	bool off;	     /* CLIENT REPLY OFF */
 	bool skip;	     /* CLIENT REPLY SKIP: the next command's answer is not sent */
@@ -88,6 +91,8 @@ struct redis_response {
 	uint64_t strangers; /* EXEC: elements that answer what was not seen */
 	uint64_t repeat;    /* EXEC: values that make up the element besides this */
 	uint32_t deferred;  /* requests that wait for EXEC */
+	uint32_t database;  /* that is worked on: its index and one, 0 unknown */
+	uint32_t shown;	    /* the index as a text (queries.h) */
 	uint32_t confirmed; /* channels of the oldest request that were confirmed */
 	struct redis_subscriptions subscriptions;
 };
@@ -118,6 +123,12 @@ int redis_detect(struct bytes head, enum lane lane, bool midway);
  * this is, as far as it is here (not `whole`: nothing is told of it).
  */
 void redis_show(struct redis_request *request, struct bytes argument, bool whole);
+
+/*
+ * Where it is wanted: takes over what the answer at hand, `out`, did to the session's database, and
+ * adds that to it.
+ */
+void redis_show_database(struct redis *redis, const struct expect *expect, struct message *out);
 
 /* The first word of the error that an answer is, or that is its first element (queries.h). */
 uint32_t redis_shown_error(struct bytes answer);

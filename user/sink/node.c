@@ -102,6 +102,7 @@ struct node *node_keep(struct nodes *nodes, const struct exchange *exchange)
 	node->peer = connection->peer;
 	node->query = exchange->query;
 	node->error = exchange->error;
+	node->database = exchange->database;
 	node->operation = exchange->operation;
 	node->code = exchange->code;
 	node->outcome = exchange->outcome;

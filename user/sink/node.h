@@ -57,7 +57,7 @@ struct node {
 	uint64_t task; /* that read or sent it */
 	uint64_t root; /* request: what was done for it descends from this task; 0: unknown */
 	uint64_t both;
-	uint32_t peer, query, error;
+	uint32_t peer, query, error, database;
 	uint16_t operation, code, route;
 	uint8_t kind;	 /* enum span_kind */
 	uint8_t outcome; /* enum outcome */

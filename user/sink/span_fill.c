@@ -21,11 +21,11 @@ static void add(struct span *span, enum span_key key, struct bytes text)
 		span_add_text(span, key, text);
 }
 
-/* host, host:port, [v6]:port or the path of a Unix socket. */
-static void add_server(struct span *span, struct bytes authority)
+/* host, host:port, [v6]:port or the path of a Unix socket; 0: no port that is meant without one. */
+static void add_server(struct span *span, struct bytes authority, uint32_t usual)
 {
 	size_t colon = authority.size;
-	uint32_t port = 0;
+	uint32_t port = usual;
 
 	if (!authority.size)
 		return;
@@ -33,6 +33,7 @@ static void add_server(struct span *span, struct bytes authority)
 	       authority.data[colon - 1] != '/')
 		colon--;
 	if (colon && authority.data[colon - 1] == ':') {
+		port = colon < authority.size ? 0 : usual;
 		for (size_t i = colon; i < authority.size && port < 65536; i++) {
 			uint8_t digit = authority.data[i] - '0';
 
@@ -49,6 +50,13 @@ static void add_server(struct span *span, struct bytes authority)
 }
 
 /* ---- HTTP ---- */
+
+/* Who is asked, as the request names it: a port that is the scheme's own is left out there. RFC
+ * 9110, section 4.2. */
+static void add_authority(struct span *span, const struct node_words *words)
+{
+	add_server(span, words->authority, bytes_equal(words->scheme, BYTES("https")) ? 443 : 80);
+}
 
 static struct bytes http_name(const struct node *node, struct bytes method)
 {
@@ -88,9 +96,11 @@ static void add_words(struct span *span, const struct node_words *words)
 static void fill_http(struct span *span, const struct node *node)
 {
 	bool odd = node->operation <= NAME_OTHER;
-	struct bytes authority = node->words ? node->words->authority : (struct bytes){ 0 };
-	struct bytes peer = view(names_text((uint16_t)node->peer));
+	bool named = node->words && node->words->authority.size;
+	struct bytes peer = { 0 };
 
+	if (node->peer > NAME_OTHER)
+		peer = view(names_text((uint16_t)node->peer));
 	span->name = http_name(node, odd ? BYTES("HTTP") : view(names_text(node->operation)));
 	add(span, SPAN_HTTP_REQUEST_METHOD,
 	    odd ? BYTES("_OTHER") : view(names_text(node->operation)));
@@ -99,13 +109,13 @@ static void fill_http(struct span *span, const struct node *node)
 	if (node->words)
 		add_words(span, node->words);
 	add_code(span, node);
-	if (node->kind == SPAN_CLIENT) {
-		add_server(span, authority.size || node->peer <= NAME_OTHER ? authority : peer);
+	if (named)
+		add_authority(span, node->words);
+	else if (node->kind == SPAN_CLIENT)
+		add_server(span, peer, 0);
+	if (node->kind == SPAN_CLIENT)
 		return;
-	}
-	add_server(span, authority);
-	if (node->peer > NAME_OTHER)
-		add(span, SPAN_CLIENT_ADDRESS, peer);
+	add(span, SPAN_CLIENT_ADDRESS, peer);
 	if (node->read >= node->begin && !node->vague)
 		span_add_real(span, SPAN_QUEUE_DURATION,
 			      (double)(node->read - node->begin) / NSEC_PER_SEC);
@@ -129,7 +139,7 @@ static void add_error(struct span *span, const struct node *node)
 static void fill_database(struct span *span, const struct node *node)
 {
 	struct bytes operation = { 0 };
-	struct query query = { 0 }, error;
+	struct query query = { 0 }, database = { 0 }, error;
 
 	if (node->operation > NAME_OTHER)
 		operation = view(names_text(node->operation));
@@ -144,9 +154,11 @@ static void fill_database(struct span *span, const struct node *node)
 	add(span, SPAN_DB_OPERATION_NAME, operation);
 	add(span, SPAN_DB_QUERY_TEXT, query.text);
 	add(span, SPAN_DB_QUERY_SUMMARY, query.summary);
+	if (node->database && queries_get(node->database, &database))
+		add(span, SPAN_DB_NAMESPACE, database.text);
 	add_error(span, node);
 	if (node->peer > NAME_OTHER)
-		add_server(span, view(names_text((uint16_t)node->peer)));
+		add_server(span, view(names_text((uint16_t)node->peer)), 0);
 }
 
 void span_fill(struct span *ret, const struct node *node)

@@ -261,16 +261,20 @@ static void on_exchange(struct sink *sink, const struct exchange *exchange)
 	struct spans *spans = (struct spans *)sink;
 	const struct connection *connection = exchange->connection;
 	struct exchange bare;
+	struct query database;
 
 	if (!connection->protocol || !connection->side ||
 	    (connection->side == SIDE_SERVER && connection->protocol->family != FAMILY_HTTP))
 		return;
 	if (!spans->details) {
 		bare = *exchange;
-		bare.query = bare.error = QUERY_NONE;
+		bare.query = bare.error = bare.database = QUERY_NONE;
 		bare.details = NULL;
 		exchange = &bare;
 	}
+	/* Said once for a whole session: it is not forgotten while that goes on. */
+	if (exchange->database)
+		queries_get(exchange->database, &database);
 	take(spans, exchange);
 }
 
