@@ -25,6 +25,7 @@ struct observer {
 	struct watch_config watch_config;
 	struct pipeline pipeline;
 	struct connections *connections;
+	uint64_t told; /* records of tasks */
 	uint64_t ticked;
 	uint64_t drained; /* when the ring was last found empty, ns */
 };
@@ -51,6 +52,7 @@ static void on_record(void *context, const struct event_head *record, size_t siz
 	struct observer *observer = context;
 
 	if (record->kind == EVENT_TASK && size >= sizeof(struct event_task)) {
+		observer->told++;
 		if (observer->tasks)
 			tasks_told(observer->tasks, (const struct event_task *)record);
 		return;
@@ -275,6 +277,8 @@ struct observer_counts observer_counts(const struct observer *observer)
 		.connections = connections_counts(observer->connections),
 		.identities = identity_counts(observer->identities),
 		.pipeline = &observer->pipeline,
+		.follow = observer->follow,
+		.told = observer->told,
 	};
 
 	capture_losses(observer->capture, counts.losses);

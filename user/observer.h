@@ -15,12 +15,15 @@
 #include "task/tasks.h"
 
 struct observer;
+struct follow;
 
 /* What an observer knows of itself. */
 struct observer_counts {
 	struct connections_counts connections;
 	struct identity_counts identities;
 	const struct pipeline *pipeline;
+	const struct follow *follow; /* NULL, like observer_tasks(): logical tasks are not wanted */
+	uint64_t told;		     /* records of tasks */
 	uint64_t losses[CAPTURE_LOSSES]; /* by enum loss_reason and enum capture_loss */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "self_report.h"
 
+#include "capture/follow.h"
 #include "protocol.h"
 #include "util/names.h"
 
@@ -22,6 +23,11 @@ static const char *const loss_reasons[LOSS_REASONS] = {
 	[LOSS_FAULT] = "memory_unreadable", [LOSS_NO_BUFFER] = "no_buffer",
 	[LOSS_IO_URING] = "io_uring",	    [LOSS_COMPAT] = "compat_call",
 	[LOSS_LONG] = "long_call",	    [LOSS_LIMIT] = "prefix",
+};
+
+static const char *const runtimes[FOLLOW_RUNTIMES] = {
+	[FOLLOW_PYTHON] = "python",
+	[FOLLOW_GO] = "go",
 };
 
 /* Connections that nothing could be parsed of. */
@@ -82,6 +88,7 @@ static void write_events(const struct observer_counts *counts, struct self_write
 	self_family(writer, "onlooker_events_total", SELF_COUNTER,
 		    "Records read from the kernel side, by kind.");
 	self_values(writer, "kind", event_kinds, counts->connections.events, EVENT_FAIL + 1);
+	self_value(writer, counts->told, "kind", "task", NULL);
 	self_family(writer, "onlooker_connections_tracked", SELF_GAUGE,
 		    "Connections in the table now.");
 	self_value(writer, counts->connections.tracked, NULL);
@@ -94,6 +101,37 @@ static void write_events(const struct observer_counts *counts, struct self_write
 	self_family(writer, "onlooker_processes_evicted_total", SELF_COUNTER,
 		    "Processes forgotten for lack of room; they are resolved anew.");
 	self_value(writer, counts->identities.evicted, NULL);
+}
+
+static void write_tasks(const struct observer *observer, const struct follow *follow,
+			struct self_writer *writer)
+{
+	struct follow_counts counts;
+	struct tasks_counts tasks;
+
+	if (!follow)
+		return;
+	counts = follow_counts(follow);
+	tasks = tasks_counts(observer_tasks(observer));
+	self_family(writer, "onlooker_processes_followed", SELF_GAUGE,
+		    "Processes whose logical tasks are told, by runtime.");
+	for (int i = 0; i < FOLLOW_RUNTIMES; i++)
+		self_value(writer, counts.followed[i], "runtime", runtimes[i], NULL);
+	self_family(writer, "onlooker_processes_sought", SELF_GAUGE,
+		    "Processes in which what tells logical tasks is looked for.");
+	self_value(writer, counts.waiting, NULL);
+	self_family(writer, "onlooker_processes_unfollowed_total", SELF_COUNTER,
+		    "Processes whose calls are told by thread only, by why no more can be told.");
+	self_values(writer, "reason", refusal_names, counts.refused, REFUSALS);
+	self_family(writer, "onlooker_probes", SELF_GAUGE,
+		    "Probes set in processes that are followed.");
+	self_value(writer, counts.probes, NULL);
+	self_family(writer, "onlooker_tasks_known", SELF_GAUGE,
+		    "Logical tasks whose descent is known now.");
+	self_value(writer, tasks.known, NULL);
+	self_family(writer, "onlooker_tasks_evicted_total", SELF_COUNTER,
+		    "Logical tasks forgotten for lack of room; they are told of again.");
+	self_value(writer, tasks.evicted, NULL);
 }
 
 static void write_protocol(const struct pipeline *pipeline, struct self_writer *writer,
@@ -120,6 +158,7 @@ void self_report_write(const struct observer *observer, struct self_writer *writ
 	self_value(writer, 1, "name", observer_backend(observer), NULL);
 	write_events(&counts, writer);
 	write_losses(observer, writer);
+	write_tasks(observer, counts.follow, writer);
 	write_protocol(counts.pipeline, writer, "onlooker_messages_total",
 		       "Messages parsed, by protocol.", offsetof(struct protocol_counts, messages));
 	write_protocol(counts.pipeline, writer, "onlooker_parse_errors_total",

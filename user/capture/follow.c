@@ -22,8 +22,7 @@
 #define LOOK_FIRST (100 * NSEC_PER_MSEC)
 #define LOOK_MOST (60 * NSEC_PER_SEC)
 #define SEARCH_FROM NSEC_PER_SEC
-#define CHECK_NS NSEC_PER_SEC	      /* of whether processes live, and their ways hold */
-#define REPEAT_NS (60 * NSEC_PER_SEC) /* until the same reason is logged again */
+#define CHECK_NS NSEC_PER_SEC /* of whether processes live, and their ways hold */
 
 enum state {
 	FREE,
@@ -50,9 +49,7 @@ struct follow {
 	struct entry *entries;
 	size_t limit, end; /* all behind `end` are free */
 	uint64_t due, checked;
-	uint64_t refused;
-	const char *reason; /* the last one logged */
-	uint64_t reasoned;
+	struct refusals refusals;
 };
 
 /* ---- letting go ---- */
@@ -91,24 +88,6 @@ static void forget(struct follow *follow, struct entry *entry)
 
 /* ---- looking ---- */
 
-/* Says once a minute at most why; what differs, and the rest, is said in debug lines. */
-static void explain(struct follow *follow, const struct entry *entry, const char *why, int error)
-{
-	uint64_t now = clock_now();
-	const char *text = error ? strerror(-error) : "";
-	bool again = why == follow->reason && now - follow->reasoned < REPEAT_NS;
-
-	if (again) {
-		log_debug(LOGGER, "process %u: calls are told by thread only: %s%s%s", entry->tgid,
-			  why, error ? ": " : "", text);
-		return;
-	}
-	log_warning(LOGGER, "process %u: calls are told by thread only: %s%s%s", entry->tgid, why,
-		    error ? ": " : "", text);
-	follow->reason = why;
-	follow->reasoned = now;
-}
-
 /* The file must be the one in memory, but for probes that are there already. */
 static bool is_same(const struct remote *remote, const struct module *module, uint64_t function,
 		    uint64_t offset, uint8_t ret[PROLOGUE_BYTES])
@@ -142,23 +121,6 @@ static int set_probe(struct follow *follow, const struct entry *entry, const str
 	return probe_attach(program, returns, module->file, offset, entry->tgid);
 }
 
-static const char *probe_reason(int error)
-{
-	switch (-error) {
-	case EACCES:
-	case EPERM:
-		return "no probe can be set: CAP_PERFMON is missing, on some kernels CAP_SYS_ADMIN";
-	case EMFILE:
-		return "no probe can be set, there are too many open files: raise RLIMIT_NOFILE";
-	case ESTALE:
-		return "the file of its interpreter was replaced since it started";
-	case EOPNOTSUPP:
-		return "this machine's processor is not known that well";
-	default:
-		return "no probe can be set";
-	}
-}
-
 /* It may have ended while we looked: then what was read, or not, says nothing. */
 static bool is_over(const struct follow *follow, const struct modules *modules)
 {
@@ -172,19 +134,20 @@ static bool start(struct follow *follow, struct entry *entry, const struct modul
 		  const struct python *found)
 {
 	const char *why = probe_forbidden(remote_filtered(entry->folder));
-	int error = 0;
+	enum refusal refusal = REFUSAL_SECCOMP;
+	int probe = -EPERM;
 
 	if (!why) {
-		error = set_probe(follow, entry, &modules->python, found->copy,
+		probe = set_probe(follow, entry, &modules->python, found->copy,
 				  follow->kernel.copied, true);
-		why = error < 0 ? probe_reason(error) : NULL;
+		refusal = refusal_of_probe(probe);
 	}
-	if (why) {
+	if (probe < 0) {
 		if (!is_over(follow, modules))
-			explain(follow, entry, why, error < 0 ? error : 0);
+			refusals_add(&follow->refusals, refusal, entry->tgid, why, why ? 0 : probe);
 		return false;
 	}
-	entry->probes[0] = error;
+	entry->probes[0] = probe;
 	entry->way = found->way;
 	return true;
 }
@@ -222,7 +185,9 @@ static bool look_python(struct follow *follow, struct entry *entry, const struct
 	}
 	if (error) {
 		if (!is_over(follow, modules))
-			explain(follow, entry, why, 0);
+			refusals_add(&follow->refusals,
+				     error == -ENOTSUP ? REFUSAL_VERSION : REFUSAL_LAYOUT,
+				     entry->tgid, why, 0);
 		return false;
 	}
 	if (entry->state == WAITING && !start(follow, entry, modules, &found))
@@ -238,7 +203,8 @@ static bool look_python(struct follow *follow, struct entry *entry, const struct
 	}
 	error = ways_set(follow->ways, place_of(follow, entry), &entry->way);
 	if (error) {
-		explain(follow, entry, "the kernel side does not take it", error);
+		refusals_add(&follow->refusals, REFUSAL_OTHER, entry->tgid,
+			     "the kernel side does not take it", error);
 		return false;
 	}
 	entry->state = FOLLOWED;
@@ -275,11 +241,11 @@ static bool look(struct follow *follow, struct entry *entry)
 			keep = look_go(follow, entry);
 		modules_close(&modules);
 	} else if (error != -ESRCH && remote_lives(entry->folder)) {
-		explain(follow, entry,
-			error == -EACCES || error == -EPERM ?
-				"its memory cannot be read, CAP_SYS_PTRACE is missing" :
-				"its memory cannot be read",
-			error);
+		refusals_add(&follow->refusals, REFUSAL_MEMORY, entry->tgid,
+			     error == -EACCES || error == -EPERM ?
+				     "its memory cannot be read, CAP_SYS_PTRACE is missing" :
+				     NULL,
+			     error);
 	}
 	remote_close(follow->remote);
 	return keep;
@@ -376,9 +342,10 @@ void follow_process(struct follow *follow, uint32_t tgid, uint64_t process)
 	folder = remote_folder(tgid);
 	entry = folder < 0 ? NULL : find_room(follow, tgid);
 	if (!entry) {
-		follow->refused += folder >= 0;
-		if (folder >= 0)
-			close(folder);
+		if (folder < 0)
+			return;
+		refusals_add(&follow->refusals, REFUSAL_ROOM, tgid, NULL, 0);
+		close(folder);
 		return;
 	}
 	*entry = (struct entry){ .tgid = tgid,
@@ -392,11 +359,18 @@ void follow_process(struct follow *follow, uint32_t tgid, uint64_t process)
 
 struct follow_counts follow_counts(const struct follow *follow)
 {
-	struct follow_counts counts = { .refused = follow->refused };
+	struct follow_counts counts = { 0 };
 
+	memcpy(counts.refused, follow->refusals.counts, sizeof(counts.refused));
 	for (size_t i = 0; i < follow->end; i++) {
-		counts.followed += follow->entries[i].state == FOLLOWED;
-		counts.waiting += follow->entries[i].state == WAITING;
+		const struct entry *entry = &follow->entries[i];
+
+		if (entry->state == FOLLOWED)
+			counts.followed[entry->way.kind == TASK_WAY_GO ? FOLLOW_GO :
+									 FOLLOW_PYTHON]++;
+		counts.waiting += entry->state == WAITING;
+		for (int k = 0; entry->state != FREE && k < PROBES; k++)
+			counts.probes += entry->probes[k] >= 0;
 	}
 	return counts;
 }

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "capture/refusals.h"
+
 #define FOLLOW_LIMIT 1024
 
 /* The kernel side's part, owned by the capture. */
@@ -24,9 +26,15 @@ struct follow_kernel {
 	int copied, put, got; /* programs; -1 where this machine has none */
 };
 
+enum follow_runtime {
+	FOLLOW_PYTHON,
+	FOLLOW_GO,
+	FOLLOW_RUNTIMES,
+};
+
 struct follow_counts {
-	size_t followed, waiting;
-	uint64_t refused; /* for lack of room */
+	size_t followed[FOLLOW_RUNTIMES], waiting, probes; /* now */
+	uint64_t refused[REFUSALS];			   /* processes */
 };
 
 struct follow;

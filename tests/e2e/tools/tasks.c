@@ -136,13 +136,15 @@ static void on_record(void *context, const struct event_head *record, size_t siz
 
 static void show_followed(void)
 {
-	static struct follow_counts shown;
+	static size_t shown, shown_waiting;
 	struct follow_counts counts = follow_counts(follow);
+	size_t followed = counts.followed[FOLLOW_PYTHON] + counts.followed[FOLLOW_GO];
 
-	if (counts.followed == shown.followed && counts.waiting == shown.waiting)
+	if (followed == shown && counts.waiting == shown_waiting)
 		return;
-	shown = counts;
-	printf("f %zu %zu\n", counts.followed, counts.waiting);
+	shown = followed;
+	shown_waiting = counts.waiting;
+	printf("f %zu %zu\n", followed, counts.waiting);
 	fflush(stdout);
 }
 
