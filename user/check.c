@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "capture/cgroup.h"
+#include "capture/probe.h"
 #include "capture/procfs.h"
 #include "privileges.h"
 #include "util/kernel.h"
@@ -233,6 +234,31 @@ static void check_capabilities(struct check *check)
 	}
 }
 
+/* What traces alone need is never a reason not to run. */
+static void check_probes(struct check *check)
+{
+	int error = probe_check();
+	char text[160], advice[512];
+
+	if (error) {
+		snprintf(text, sizeof(text), "probes in programs: cannot be set: %s",
+			 strerror(-error));
+		snprintf(
+			advice, sizeof(advice),
+			"%s: needed in traces, to tell for which request a CPython program makes "
+			"a call; without it threads alone tell (traces.tasks: false asks for none)",
+			probe_explain(error, check->capabilities));
+		warn(check, text, advice);
+	} else {
+		ok(check, "probes in programs: can be set, for traces");
+	}
+	read_text("/proc/sys/kernel/perf_event_paranoid", text, sizeof(text));
+	ok(check,
+	   "kernel.perf_event_paranoid: %s; above 2 some kernels let none but CAP_SYS_ADMIN "
+	   "set probes",
+	   text[0] ? text : "not there");
+}
+
 static void check_filter(struct check *check)
 {
 	if (privileges_filtered())
@@ -347,6 +373,7 @@ int check_run(FILE *out, enum config_backend backend, int (*attach)(enum config_
 	check_kernel(&check);
 	check_btf(&check);
 	check_capabilities(&check);
+	check_probes(&check);
 	check_filter(&check);
 	check_features(&check);
 	check_backends(&check, backend, attach ? attach : check_attach);

@@ -108,6 +108,7 @@ enum config_compression {
 /* Texts are NULL where nothing is said; times are ns. */
 struct config_traces {
 	bool disabled;	/* OTEL_SDK_DISABLED */
+	bool tasks;	/* logical tasks are told, and probes set for it; else threads only */
 	char *endpoint; /* the URL that spans are posted to, as it is */
 	struct config_pairs headers;
 	char *certificate; /* file of the only authorities trusted */

@@ -166,6 +166,15 @@ static int set_ratio(const struct key *key, const json_t *value, void *where)
 	return 0;
 }
 
+static int set_boolean(const struct key *key, const json_t *value, void *where)
+{
+	(void)key;
+	if (!json_is_boolean(value))
+		return -EINVAL;
+	*(bool *)where = json_is_true(value);
+	return 0;
+}
+
 /* Seconds, stored as ns; `least` and `most` are ms. */
 static int set_seconds(const struct key *key, const json_t *value, void *where)
 {
@@ -196,8 +205,8 @@ static bool pairs_differ(const struct config_pairs *a, const struct config_pairs
 
 bool config_traces_differ(const struct config_traces *a, const struct config_traces *b)
 {
-	return a->disabled != b->disabled || texts_differ(a->endpoint, b->endpoint) ||
-	       pairs_differ(&a->headers, &b->headers) ||
+	return a->disabled != b->disabled || a->tasks != b->tasks ||
+	       texts_differ(a->endpoint, b->endpoint) || pairs_differ(&a->headers, &b->headers) ||
 	       texts_differ(a->certificate, b->certificate) ||
 	       texts_differ(a->client_certificate, b->client_certificate) ||
 	       texts_differ(a->client_key, b->client_key) || a->timeout != b->timeout ||
@@ -257,6 +266,8 @@ const struct key config_traces_keys[] = {
 	      "the fraction that the ratio samplers keep") },
 	SECONDS_KEY("slow", slow, 0, HOUR, "seconds, 0 to 3600", "0",
 		    "how long an exchange takes whose trace is always kept; 0: its endpoint's p99"),
+	{ KEY("tasks", tasks, set_boolean, NULL, "true or false", "true",
+	      "whether logical tasks tell whose a call is, with probes in CPython programs") },
 	{ KEY("queue", queue, config_set_integer, NULL, "an integer from 64 to 65536", "2048",
 	      "spans that may wait to be sent, those being sent included"),
 	  .least = 64, .most = 65536 },

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "capture/follow.h"
+#include "capture/probe.h"
 #include "confine.h"
 #include "export/otlp.h"
 #include "export/prometheus.h"
@@ -263,15 +264,21 @@ static int open_endpoint(struct daemon *daemon, char *error, size_t size)
 
 /* ---- privileges ---- */
 
-static void log_missing(void)
+static void log_missing(bool probing)
 {
 	uint64_t held = privileges_held();
+	int error = probing ? probe_check() : 0;
 
 	for (const struct privilege *at = privileges; at->name; at++) {
 		if (at->loss && !privileges_suffice(held, at->capability))
 			log_info(LOGGER, "%s is missing: needed to %s; without it %s", at->name,
 				 at->purpose, at->loss);
 	}
+	if (error)
+		log_warning(LOGGER,
+			    "no probes can be set in programs: %s; without them the calls of "
+			    "CPython programs are told by thread only",
+			    probe_explain(error, held));
 }
 
 /* Nothing of it is a reason not to observe. */
@@ -367,7 +374,8 @@ static int start(struct daemon *daemon, char *error, size_t size)
 	result = otlp_open(&daemon->config.traces, &daemon->otlp, error, size);
 	if (result)
 		return result;
-	daemon->config.limits.followed = daemon->otlp ? FOLLOW_LIMIT : 0;
+	daemon->config.limits.followed =
+		daemon->otlp && daemon->config.traces.tasks ? FOLLOW_LIMIT : 0;
 	result = observer_new(&daemon->config, &daemon->observer, error, size);
 	if (result)
 		return result;
@@ -411,14 +419,14 @@ int daemon_run(const struct options *options, struct config *config, char *error
 	int result = start(&daemon, error, size);
 
 	if (!result) {
-		log_missing();
+		log_missing(daemon.config.limits.followed != 0);
 		log_info_with(LOGGER,
 			      LOG_EXTRA(LOG_TEXT("backend", observer_backend(daemon.observer)),
 					LOG_TEXT("listen", daemon.config.listen.text)),
 			      "observing");
 		if (isatty(STDOUT_FILENO) && !table_open(STDOUT_FILENO, &daemon.table))
 			log_hold(true);
-		give_up_privileges(daemon.otlp != NULL);
+		give_up_privileges(daemon.config.limits.followed != 0);
 		result = otlp_start(daemon.otlp, observer_identities(daemon.observer));
 		if (!result)
 			result = loop_run(daemon.loop);

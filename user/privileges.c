@@ -27,7 +27,7 @@ const struct privilege privileges[] = {
 	  NULL, false },
 	{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "read /proc of other users' processes",
 	  "their programs are named by what the kernel side sees of them: no links to the file "
-	  "that runs, no Unix sockets of other network namespaces",
+	  "that runs, no Unix sockets of other network namespaces, no logical tasks",
 	  true },
 	{ CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH",
 	  "find a cgroup by its number, and read files that their owner alone may read",
@@ -65,19 +65,23 @@ bool privileges_suffice(uint64_t held, unsigned int capability)
 void privileges_list(uint64_t set, char *ret, size_t size)
 {
 	size_t used = 0;
+	char number[8];
 
 	ret[0] = '\0';
 	for (unsigned int i = 0; i < CAPABILITIES && used < size; i++) {
 		const struct privilege *at = privileges;
-		char number[8];
+		const char *name = number;
 
 		if (!(set & BIT(i)))
 			continue;
 		while (at->name && at->capability != i)
 			at++;
 		snprintf(number, sizeof(number), "%u", i);
-		used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? " " : "",
-					 at->name ? at->name : number);
+		if (at->name)
+			name = at->name;
+		else if (i == CAP_SYS_ADMIN)
+			name = "CAP_SYS_ADMIN";
+		used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? " " : "", name);
 	}
 }
 
@@ -197,7 +201,7 @@ static uint64_t kept_for_probes(uint64_t keep)
 	static const uint64_t enough[] = { 0, BIT(CAP_PERFMON), BIT(CAP_SYS_ADMIN) };
 
 	for (size_t i = 0; i < sizeof(enough) / sizeof(enough[0]); i++) {
-		if (!set_held(keep | enough[i], false) && probe_allowed())
+		if (!set_held(keep | enough[i], false) && !probe_check())
 			return enough[i];
 	}
 	return 0;

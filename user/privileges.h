@@ -48,7 +48,7 @@ void privileges_explain(char *ret, size_t size);
  */
 int privileges_reduce(bool probing, uint64_t *ret_kept);
 
-/* The names of a set, "CAP_BPF CAP_PERFMON", cut to `size`; others than `privileges` by number. */
+/* The names of a set, "CAP_BPF CAP_PERFMON", cut to `size`; others by number. */
 void privileges_list(uint64_t set, char *ret, size_t size);
 
 #endif

@@ -1,28 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which processes' logical tasks are told: what the observer says of it, and how to do without."""
 
+import http.client
+import os
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from lib.observer import Observer
+from lib.observer import Observer, binary
+from lib.privileges import held, only
 from lib.process import HERE, accepts, free_port, wait_until
 from lib.receiver import Receiver
+from lib.traces import SERVER, Traces
 
 FAMILIES = {"onlooker_processes_followed", "onlooker_processes_sought", "onlooker_probes",
             "onlooker_processes_unfollowed_total", "onlooker_tasks_known",
             "onlooker_tasks_evicted_total"}  # fmt: skip
 
 
+THREADS = """
+import http.server, sys
+import redis
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        store.get("key")
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+store = redis.Redis(port=int(sys.argv[2]))
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+REQUESTS = 20
+ALL_BUT_ADMIN = ("bpf", "perfmon", "sys_ptrace", "dac_read_search", "sys_nice")
+privileged = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give privileges away")
+
+
 @contextmanager
-def observing(bed, name, config=None, prefix=(), **traces):
-    """An observer with traces, unless told otherwise, that posts them to nobody in particular."""
+def observing(bed, name, prefix=(), **traces):
+    """An observer that posts traces; `receiver` is its attribute."""
     with Receiver() as receiver:
-        settings = {"traces": {"endpoint": receiver.url, "delay": 0.1} | traces}
-        observer = Observer(bed.folder, free_port(), bed.watch() | settings | (config or {}),
+        settings = {"endpoint": receiver.url, "delay": 0.1, "sampler": "always_on"} | traces
+        observer = Observer(bed.folder, free_port(), bed.watch() | {"traces": settings},
                             name=f"following-{name}", prefix=prefix)  # fmt: skip
+        observer.receiver = receiver
         try:
             yield observer
         finally:
@@ -81,3 +112,89 @@ def test_go(bed, redis):
         bed.call("marked.load", port, "x", 4, 16, 0)
         wait_until(lambda: followed(observer) == (0, 1))
         assert observer.scrape().total("onlooker_probes") == 0
+
+
+def assert_threads_tell(bed, redis, observer):
+    """A thread serves each connection: its calls are below its requests, whatever is known."""
+    port = bed.port()
+    command = [sys.executable, "-c", THREADS, port, redis.port]
+    with bed.start("following-threads", command) as process:
+        process.wait_for(lambda: accepts(port))
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        for number in range(REQUESTS):
+            connection.request("GET", f"/threads/{number}")
+            connection.getresponse().read()
+        time.sleep(1.5)
+    served = [span for span in Traces(observer.receiver).spans
+              if span.kind == SERVER and span["url.path"].startswith("/threads/")]
+    calls = [[child.name for child in span.children] for span in served]
+    assert calls[0][-1] == "GET"  # after what opens the connection
+    assert calls[1:] == [["GET"]] * (REQUESTS - 1)
+
+
+def probes_open(observer):
+    """Descriptors of perf events."""
+    folder = Path(f"/proc/{observer.process.pid}/fd")
+    return sum(os.readlink(entry) == "anon_inode:[perf_event]" for entry in folder.iterdir())
+
+
+def test_off(bed, postgres, redis):
+    """Asked for none: no probes, and nothing kept that they would need."""
+    with observing(bed, "off", tasks=False) as observer:
+        with service(bed, postgres, redis) as port:
+            bed.call("marked.load", port, "async", 8, 64, 0)
+            time.sleep(0.5)
+            assert probes_open(observer) == 0
+        assert_threads_tell(bed, redis, observer)
+        scrape = observer.scrape()
+        assert not {name for name, _ in scrape.samples} & FAMILIES
+        assert scrape.total("onlooker_events_total", kind="task") == 0
+        assert not {"sys_admin", "perfmon"} & held(observer.process.pid)["CapEff"]
+
+
+def test_on(bed, postgres, redis):
+    """What is tested above can be otherwise."""
+    with observing(bed, "on") as observer, service(bed, postgres, redis) as port:
+        bed.call("marked.load", port, "async", 8, 64, 0)
+        wait_until(lambda: followed(observer) == (1, 0))
+        assert probes_open(observer) == observer.scrape().total("onlooker_probes") > 0
+        [kept] = [line["extra"]["kept"] for line in observer.log_lines()
+                  if line["message"] == "privileges given up"]  # fmt: skip
+        assert held(observer.process.pid)["CapEff"] == {
+            name.removeprefix("CAP_").lower() for name in kept.split()
+        }
+
+
+def check(*names):
+    done = subprocess.run([*only(*names), binary(), "check"], capture_output=True, text=True,
+                          timeout=20)  # fmt: skip
+    [line] = [line for line in done.stdout.splitlines() if "probes in programs: " in line]
+    return done.returncode, line
+
+
+@privileged
+def test_without_the_privilege(bed, postgres, redis):
+    """Said once at the start, for all processes; the rest works, by threads."""
+    status, line = check(*ALL_BUT_ADMIN)
+    assert status == 0
+    if line.startswith("ok "):
+        pytest.skip("CAP_PERFMON is enough on this kernel")
+    assert line.startswith("warn  probes in programs: cannot be set: ")
+    assert "CAP_SYS_ADMIN is missing, which this kernel asks for" in line
+    assert check(*ALL_BUT_ADMIN, "sys_admin") == (
+        0, "ok    probes in programs: can be set, for traces"
+    )  # fmt: skip
+    with observing(bed, "without", prefix=only(*ALL_BUT_ADMIN)) as observer:
+        with service(bed, postgres, redis) as port:
+            bed.call("marked.load", port, "async", 8, 64, 0)
+            wait_until(lambda: observer.scrape().total("onlooker_processes_unfollowed_total",
+                                                       reason="privilege"))  # fmt: skip
+        assert_threads_tell(bed, redis, observer)
+        scrape = observer.scrape()
+        assert scrape.total("onlooker_processes_followed", runtime="python") == 0
+        assert probes_open(observer) == scrape.total("onlooker_probes") == 0
+        said = [line["message"] for line in observer.log_lines() if line["level"] == "WARNING"]
+        assert [text for text in said if "probe" in text or "thread" in text] == [
+            "no probes can be set in programs: CAP_SYS_ADMIN is missing, which this kernel asks "
+            "for; without them the calls of CPython programs are told by thread only"
+        ]

@@ -104,6 +104,7 @@ static void test_defaults(void **state)
 	assert_int_equal(traces->sampler, SAMPLER_PARENT_RATIO);
 	assert_true(traces->ratio == 0.1);
 	assert_int_equal(traces->slow, 0);
+	assert_true(traces->tasks);
 	assert_int_equal(traces->queue, 2048);
 	assert_int_equal(traces->batch, 512);
 	assert_int_equal(traces->delay, 5 * NSEC_PER_SEC);
@@ -118,8 +119,8 @@ static void test_full(void **state)
 		     "\"none\", \"headers\": {\"Authorization\": \"Basic a==\", \"x-b\": \"\"},"
 		     "\"certificate\": \"/ca\", \"client_certificate\": \"/c\","
 		     "\"client_key\": \"/k\", \"timeout\": 0.25, \"sampler\": \"always_off\","
-		     "\"ratio\": 1, \"slow\": 0.001, \"queue\": 64, \"batch\": 1, \"delay\": 1,"
-		     "\"retry\": 0, \"flush\": 0, \"service\": \"all\","
+		     "\"tasks\": false, \"ratio\": 1, \"slow\": 0.001, \"queue\": 64, \"batch\": 1,"
+		     "\"delay\": 1, \"retry\": 0, \"flush\": 0, \"service\": \"all\","
 		     "\"resource\": {\"deployment.environment.name\": \"test\"}}}",
 		     NOTHING);
 	struct config_traces *traces = &config.traces;
@@ -137,6 +138,7 @@ static void test_full(void **state)
 	assert_int_equal(traces->sampler, SAMPLER_ALWAYS_OFF);
 	assert_true(traces->ratio == 1);
 	assert_int_equal(traces->slow, NSEC_PER_MSEC);
+	assert_false(traces->tasks);
 	assert_int_equal(traces->queue, 64);
 	assert_int_equal(traces->batch, 1);
 	assert_int_equal(traces->retry, 0);
@@ -170,6 +172,9 @@ static void test_refused(void **state)
 					     "\"ratio\": -0.1",
 					     "\"ratio\": \"0.1\"",
 					     "\"slow\": -1",
+					     "\"tasks\": 1",
+					     "\"tasks\": \"false\"",
+					     "\"tasks\": null",
 					     "\"queue\": 63",
 					     "\"batch\": 0",
 					     "\"delay\": 0.001",
@@ -351,6 +356,9 @@ static void test_reread(void **state)
 	(void)state;
 	assert_false(config_traces_differ(&now.traces, &same.traces));
 	assert_true(config_traces_differ(&now.traces, &other.traces));
+	same.traces.tasks = false;
+	assert_true(config_traces_differ(&now.traces, &same.traces));
+	same.traces.tasks = true;
 	config_traces_keep(&now.traces, &same.traces);
 	config_free(&now);
 	assert_ptr_equal(same.traces.endpoint, endpoint);

@@ -14,7 +14,7 @@
 /* Each has a name of its own, and a text in the log. */
 static void test_names(void **state)
 {
-	struct refusals refusals = { 0 };
+	struct refusals refusals = { .known = REFUSALS };
 
 	(void)state;
 	log_hold(true);
@@ -34,7 +34,7 @@ static void test_names(void **state)
 /* All are counted, and the same is said once. */
 static void test_said_once(void **state)
 {
-	struct refusals refusals = { 0 };
+	struct refusals refusals = { .known = REFUSALS };
 
 	(void)state;
 	log_hold(true);
@@ -50,6 +50,20 @@ static void test_said_once(void **state)
 	log_hold(false);
 	assert_int_equal(refusals.counts[REFUSAL_PRIVILEGE], 99);
 	assert_int_equal(refusals.counts[REFUSAL_VERSION], 1);
+}
+
+/* What was said of all processes is said of none, and counted. */
+static void test_known(void **state)
+{
+	struct refusals refusals = { .known = REFUSAL_PRIVILEGE };
+
+	(void)state;
+	log_hold(true);
+	refusals_add(&refusals, REFUSAL_VERSION, 1, NULL, 0);
+	refusals_add(&refusals, REFUSAL_PRIVILEGE, 2, NULL, -EPERM);
+	assert_non_null(strstr(log_recent(0), "process 1"));
+	log_hold(false);
+	assert_int_equal(refusals.counts[REFUSAL_PRIVILEGE], 1);
 }
 
 static void test_probe_errors(void **state)
@@ -68,6 +82,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_said_once),
+		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_probe_errors),
 	};
 

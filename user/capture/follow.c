@@ -389,12 +389,16 @@ static void raise_descriptors(void)
 int follow_new(const struct follow_kernel *kernel, size_t limit, struct follow **ret)
 {
 	struct follow *follow = calloc(1, sizeof(*follow));
+	int error;
 
 	if (!follow)
 		return -ENOMEM;
 	follow->kernel = *kernel;
 	follow->limit = limit;
 	follow->due = UINT64_MAX;
+	/* Who starts says it, once for all processes. */
+	error = probe_check();
+	follow->refusals.known = error ? refusal_of_probe(error) : REFUSALS;
 	raise_descriptors();
 	follow->entries = calloc(limit, sizeof(*follow->entries));
 	follow->remote = calloc(1, sizeof(*follow->remote));

@@ -39,8 +39,10 @@ struct follow_counts {
 
 struct follow;
 
-/* A table for `limit` processes, each with up to five descriptors: their limit is raised. 0 or
- * -ENOMEM; follow_free() ends it, and takes every probe away.
+/*
+ * A table for `limit` processes, each with up to five descriptors: their limit is raised. Where
+ * probe_check() fails the caller says so. 0 or -ENOMEM; follow_free() ends it, and takes every
+ * probe away.
  */
 int follow_new(const struct follow_kernel *kernel, size_t limit, struct follow **ret);
 void follow_free(struct follow *follow);

@@ -2,8 +2,10 @@
 #include "capture/probe.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -65,13 +67,31 @@ int probe_attach(int program, bool returns, int file, uint64_t offset, uint32_t 
 }
 
 /* Tried on a byte of our own that is not executed. */
-bool probe_allowed(void)
+int probe_check(void)
 {
 	int fd = open_event("/proc/self/exe", 0, false, (uint32_t)getpid());
 
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+const char *probe_explain(int error, uint64_t held)
+{
+	switch (-error) {
+	case EACCES:
+	case EPERM:
+		if (held >> CAP_SYS_ADMIN & 1)
+			return "a policy of this kernel forbids it";
+		return held >> CAP_PERFMON & 1 ?
+			       "CAP_SYS_ADMIN is missing, which this kernel asks for" :
+			       "CAP_PERFMON is missing, on some kernels CAP_SYS_ADMIN";
+	case ENOENT:
+		return "this kernel has none (CONFIG_UPROBE_EVENTS), or /sys is not mounted";
+	default:
+		return strerror(-error);
+	}
 }
 
 const char *probe_forbidden(bool filtered)

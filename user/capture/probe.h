@@ -14,8 +14,13 @@
  */
 int probe_attach(int program, bool returns, int file, uint64_t offset, uint32_t tgid);
 
-/* Whether what is effective now suffices: CAP_PERFMON, and on some kernels only CAP_SYS_ADMIN. */
-bool probe_allowed(void);
+/*
+ * 0 where what is effective now suffices (CAP_PERFMON, on some kernels only CAP_SYS_ADMIN), and the
+ * kernel knows such probes. -errno; probe_explain() says what that means for whoever holds `held`
+ * (privileges.h), without a full stop.
+ */
+int probe_check(void);
+const char *probe_explain(int error, uint64_t held);
 
 /*
  * Why probes at returns may not be set in a process under a seccomp filter: the kernel has it make

@@ -54,8 +54,8 @@ void refusals_add(struct refusals *refusals, enum refusal refusal, uint32_t tgid
 		  int error)
 {
 	uint64_t now = clock_now();
-	bool again =
-		refusals->when && refusal == refusals->said && now - refusals->when < REPEAT_NS;
+	bool again = refusal == refusals->known || (refusals->when && refusal == refusals->said &&
+						    now - refusals->when < REPEAT_NS);
 	const char *text = error ? strerror(-error) : "";
 
 	refusals->counts[refusal]++;

@@ -19,10 +19,12 @@ enum refusal {
 	REFUSALS,
 };
 
+/* Begins with `known` as REFUSALS, the rest zeroed. */
 struct refusals {
 	uint64_t counts[REFUSALS];
 	enum refusal said; /* last, and when: ns, 0 never */
 	uint64_t when;
+	enum refusal known; /* to be said of no process: it was for all; REFUSALS: none is */
 };
 
 /* As values of a label. */
