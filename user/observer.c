@@ -26,6 +26,7 @@ struct observer {
 	struct pipeline pipeline;
 	struct connections *connections;
 	uint64_t told; /* records of tasks */
+	uint64_t read; /* when the newest record read was made, ns */
 	uint64_t ticked;
 	uint64_t drained; /* when the ring was last found empty, ns */
 };
@@ -51,6 +52,8 @@ static void on_record(void *context, const struct event_head *record, size_t siz
 {
 	struct observer *observer = context;
 
+	if (record->time > observer->read)
+		observer->read = record->time;
 	if (record->kind == EVENT_TASK && size >= sizeof(struct event_task)) {
 		observer->told++;
 		if (observer->tasks)
@@ -234,14 +237,16 @@ bool observer_step(struct observer *observer, uint64_t budget)
 {
 	uint64_t now = clock_now();
 	bool more = capture_consume(observer->capture, budget);
+	uint64_t reached;
 
 	if (!more)
 		observer->drained = now;
 	if (observer->follow)
 		follow_run(observer->follow, now, FOLLOW_NS);
-	/* Time may only pass for those whose records, up to now, have been read. */
-	if (!more && now - observer->ticked >= TICK_NS)
-		tick(observer, now);
+	/* Time passes up to where all records have been read; behind time, with what was read. */
+	reached = more ? observer->read : now;
+	if (reached >= observer->ticked + TICK_NS)
+		tick(observer, reached);
 	return more;
 }
 
