@@ -138,8 +138,8 @@ static void test_task_for_many(void **state)
 	bed_call(db, "SELECT", 115 * MS, 116 * MS, loop); /* for the second one */
 	bed_request(one, "/one", 100 * MS, 120 * MS, loop, loop);
 	bed_request(two, "/two", 110 * MS, 130 * MS, loop, loop);
-	settle();
-	assert_root("SELECT");
+	bed_settle();
+	bed_assert_root("SELECT");
 	assert_int_equal(bed_count, 3);
 }
 

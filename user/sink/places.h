@@ -22,7 +22,7 @@ struct place {
 	struct span_owner owner;
 	struct list calls; /* held, oldest first */
 	size_t kept;	   /* requests and calls that point here */
-	bool mixed; /* a task that is older than its requests had two under way at once */
+	bool mixed;	   /* a task that is older than its requests had two under way at once */
 	uint8_t newest;
 	struct window windows[PLACE_WINDOWS]; /* of the requests answered last */
 };
