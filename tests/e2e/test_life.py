@@ -269,8 +269,8 @@ def assert_exact(bed, redis, nginx, observer, count=300):
 
 
 def test_stopped_and_continued(bed, redis, nginx, start_observer):
-    """Ten seconds without a turn, far more than the ring holds."""
-    observer = start_observer()
+    """Ten seconds without a turn, far more than a ring of the default size holds."""
+    observer = start_observer(bed.watch())
     control = redis.book()
     with observer.window(exact=False) as window:
         control.reset()

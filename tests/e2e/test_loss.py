@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from lib.books import access_log
 from lib.metrics import Delta
+from lib.observer import sanitized
 from lib.process import wait_until
 from lib.stepped import Crowds
 
@@ -223,7 +224,10 @@ def wrong_storm(bed, servers, observer, witness, seconds, during, means):
 
 def apart(means):
     """The loads of which no measurement is within 10 % of what all had, or of the client's: what is
-    lost is of the worst moments if the load changes."""
+    lost is of the worst moments if the load changes. With the sanitizers, whose time is not the
+    observer's own, two of them take the processors for far longer than what they are to measure."""
+    if sanitized():
+        return {}
     return {
         name: found
         for name, found in means.items()
