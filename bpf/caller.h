@@ -67,7 +67,8 @@ static __always_inline u32 registers_read(struct registers *ret)
 	*ret = (struct registers){ regs->syscallno,
 				   { regs->orig_x0, regs->regs[1], regs->regs[2], regs->regs[3],
 				     regs->regs[4] } };
-	return LOSS_NONE;
+	/* The result lies where the first argument was, which until then is there as well. */
+	return regs->regs[0] == regs->orig_x0 ? LOSS_NONE : LOSS_IO_URING;
 }
 #endif
 
@@ -137,17 +138,6 @@ static __always_inline void several_end(void)
 
 	if (several_seen)
 		bpf_map_delete_elem(&several, &task);
-}
-
-/* PF_*: of the thread that makes the call. */
-static __always_inline u32 task_flags(void)
-{
-	struct task_struct *task;
-
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return bpf_get_current_task_btf()->flags;
-	task = (void *)bpf_get_current_task();
-	return BPF_CORE_READ(task, flags);
 }
 
 static __always_inline void buffers_find(struct sock *sk, u32 moved, u32 direction,

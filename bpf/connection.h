@@ -362,6 +362,9 @@ static __noinline void conn_admit(struct sock *sk, struct conn *conn)
 	/* Of one that is closed, and only read on, the end would never be told. */
 	if (conn->slot == SLOT_NONE && is_closed(sk))
 		return;
+	/* The kernel's own threads (before 5.12 io_uring's, or one that closes late) own none. */
+	if (!conn->tgid && task_flags() & PF_KTHREAD)
+		return;
 	if (!conn->tgid)
 		conn_own(conn);
 	if (conn_judge(sk, conn)) {

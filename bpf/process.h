@@ -9,6 +9,17 @@
 #define AUXV_PAIRS 26
 #define PATH_MAX 4096
 
+/* PF_*: of the thread that makes the call. */
+static __always_inline u32 task_flags(void)
+{
+	struct task_struct *task;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return bpf_get_current_task_btf()->flags;
+	task = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(task, flags);
+}
+
 /*
  * A stamp that with the thread group's id names one program run by one process: its start, moved on
  * by each exec. Two execs are further apart than a nanosecond each.

@@ -18,7 +18,8 @@
 
 static __always_inline void connecting(struct sock *sk)
 {
-	struct conn *conn = conn_begin(sk);
+	/* By a kernel thread (before 5.12 io_uring's): whose it is tells a later call. */
+	struct conn *conn = task_flags() & PF_KTHREAD ? NULL : conn_begin(sk);
 
 	if (!conn)
 		return;

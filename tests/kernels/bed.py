@@ -62,6 +62,11 @@ def run(*command, **options):
     return done.stdout
 
 
+def status(*command):
+    """As run(); its exit status, whatever that is."""
+    return subprocess.run(grouped(*command), timeout=120, cwd=FOLDER).returncode
+
+
 def wait_for(what, condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
