@@ -10,6 +10,7 @@
 #include "capture/procfs.h"
 #include "capture/watch.h"
 #include "util/clock.h"
+#include "util/kernel.h"
 #include "util/memory.h"
 
 #define TICK_NS (100 * NSEC_PER_MSEC)
@@ -147,11 +148,21 @@ static int follow_start(struct observer *observer, size_t followed)
 	return follow_new(&kernel, followed, &observer->follow);
 }
 
+#define FOREIGN_PIDS                                                                          \
+	"/proc shows a pid namespace of its own, in which the kernel's ids mean nothing and " \
+	"processes would be taken for others; needed is hostPID: true, or --pid=host"
+
 static int start(struct observer *observer, const struct config *config, char *error, size_t size)
 {
 	const struct connections_host host = { observer, admit, serves, release, noted };
-	int result = capture_open(config->backend, &config->limits, on_record, observer,
-				  &observer->capture, error, size);
+	int result;
+
+	if (!kernel_pids()) {
+		snprintf(error, size, "cannot start: %s", FOREIGN_PIDS);
+		return -EINVAL;
+	}
+	result = capture_open(config->backend, &config->limits, on_record, observer,
+			      &observer->capture, error, size);
 	if (!result) {
 		/* What loading took for a moment is free again. */
 		memory_limit(config->memory_limit, config->limits.series * CONFIG_SERIES_BYTES,

@@ -168,6 +168,16 @@ def test_no_kernel_types(program):
     assert "/sys/kernel/btf/vmlinux is not there" in line and "CONFIG_DEBUG_INFO_BTF" in line
 
 
+def test_pids_of_its_own(program):
+    """There every process would be taken for another, which has its number."""
+    apart = ["unshare", "--pid", "--fork", "--mount-proc"]
+    line = refused(program, *listen(), prefix=apart)
+    assert "/proc shows a pid namespace of its own" in line and "hostPID: true" in line
+    status, lines = check(program, apart)
+    assert status == 1
+    assert any(line.startswith("miss  process ids: a namespace of its own") for line in lines)
+
+
 def test_filtered(program):
     line = refused(program, *listen(), prefix=without_bpf())
     assert "a seccomp filter is in force: it has to allow bpf()" in line
