@@ -129,6 +129,13 @@ static inline void duo_look(void)
 	connections_tick(connections, now += STEP);
 }
 
+/* Also where a record of what was read before is missing, and does not come any more. */
+static inline void duo_look_again(void)
+{
+	now += 400 * NSEC_PER_MSEC;
+	duo_look();
+}
+
 static inline bool is_duet(void)
 {
 	return pipeline.duets.out == 1;

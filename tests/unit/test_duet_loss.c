@@ -83,7 +83,9 @@ static void test_lost_read(void **state)
 	lose(CLIENT, DIRECTION_RX);
 	assert_true(is_duet());
 	duo_turn(PING, PONG);
-	duo_look();
+	duo_look(); /* the record may still lie in the ring, whatever the clock says */
+	expect_counts(2, 4);
+	duo_look_again();
 	expect_counts(4, 4);
 	assert_false(told[CLIENT][2].timed);
 	assert_true(told[CLIENT][3].timed);

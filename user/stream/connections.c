@@ -35,6 +35,7 @@ struct connections {
 	uint32_t limit;
 	uint32_t closing;
 	uint64_t swept;
+	uint64_t ticked; /* all records up to then have been read, or are lost */
 };
 
 static void look(void *context, struct conversation *conversation);
@@ -292,7 +293,8 @@ static void look_at_twin(struct connections *connections, struct entry *entry,
 
 /*
  * For the pipeline: it will be told once more, which does no harm. What was read before may still
- * lie in the ring: then the note has to wait for its turn, but not for a record that was lost.
+ * lie in the ring: then the note has to wait for its turn, however long the reader takes, but not
+ * for a record that was lost.
  */
 static void look(void *context, struct conversation *conversation)
 {
@@ -307,7 +309,7 @@ static void look(void *context, struct conversation *conversation)
 	    slot->generation != entry->generation)
 		return;
 	if (entry_widen(entry, DIRECTION_RX, note.position) > entry->edge[DIRECTION_RX] &&
-	    clock_now() < note.time + OVERTAKEN_MOST_NS)
+	    connections->ticked < note.time + OVERTAKEN_MOST_NS)
 		return;
 	record_note(entry, connections->pipeline, &note);
 }
@@ -436,6 +438,7 @@ void connections_tick(struct connections *connections, uint64_t now)
 {
 	struct entry *entry, *next;
 
+	connections->ticked = now;
 	pipeline_tick(connections->pipeline, now);
 	if (connections->closing) {
 		for (entry = connections->all; entry; entry = next) {
