@@ -59,6 +59,9 @@ static __always_inline void read_tell(struct event_read *read, struct read_note 
 	if (!note || !note->moved)
 		return;
 	ago = time - note->time;
+	/* Another thread has read meanwhile: the next record tells of it. */
+	if ((s64)ago < 0)
+		return;
 	waited = note->time - note->arrival;
 	read->moved = note->moved;
 	note->moved = 0;

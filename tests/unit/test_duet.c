@@ -116,30 +116,41 @@ static void test_swapped(void **state)
 }
 
 /*
- * A thread writes while another one reads: the note of the answer rides on the record of the
- * request, which cannot say how much later that was. Only the duration is lost.
+ * A thread writes while another one reads: the note of the answer does not ride on the record of
+ * the request, which came before. It is looked up, or told with the next call.
  */
 static void test_overtaken(void **state)
 {
 	(void)state;
 	duo_begin(PING, PONG);
-	for (unsigned int i = 0; i < 2; i++) {
-		uint64_t read, answered;
+	for (unsigned int i = 0; i < 4; i++) {
+		unsigned int before = 1 + i + (i + 1) / 2;
+		uint64_t asked, read, answered, heard;
 
 		wire.ends[CLIENT].slow = true;
-		duo_send(CLIENT, PING);
+		asked = duo_send(CLIENT, PING);
 		read = duo_read(SERVER, PING);
 		answered = duo_send(SERVER, PONG);
-		expect_counts(1 + i, 1 + i);
-		duo_read(CLIENT, PONG);
+		expect_counts(before, before);
+		heard = duo_read(CLIENT, PONG);
 		wire.ends[CLIENT].slow = false;
 		wire_return(&wire, CLIENT);
 		expect_times(SERVER, read - HALF, answered);
-		expect_counts(2 + i, 2 + i);
-		assert_false(newest(CLIENT)->timed);
+		if (i & 1)
+			duo_look();
+		else
+			duo_send(CLIENT, PING);
+		expect_counts(before + 1, before + 1);
+		expect_times(CLIENT, asked, heard);
+		if (i & 1)
+			continue;
+		duo_read(SERVER, PING);
+		duo_send(SERVER, PONG);
+		duo_read(CLIENT, PONG);
+		duo_look();
 	}
 	duo_close_both();
-	expect_counts(3, 3);
+	expect_counts(7, 7);
 }
 
 /* Three at once, read in other pieces than they were sent in. */

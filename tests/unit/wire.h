@@ -54,7 +54,7 @@ static inline void wire_tell_note(struct event_data *data, struct read_note *not
 	uint64_t ago = data->head.time - note->time;
 	uint64_t waited = note->time - note->arrival;
 
-	if (!note->moved)
+	if (!note->moved || (int64_t)ago < 0)
 		return;
 	data->read.moved = note->moved;
 	data->read.position = note->position;

@@ -63,10 +63,7 @@ void record_note(struct entry *entry, struct pipeline *pipeline, const struct re
 	take_reading(entry, pipeline, note->position, &chunk);
 }
 
-/*
- * A call that read before this one, and is told along. One that is too old was found by look(), if
- * it was not another thread's that came after this call: it has been read, nobody knows when.
- */
+/* A call that read before this one, and is told along. One that is too old was found by look(). */
 static void on_reading(struct entry *entry, struct pipeline *pipeline,
 		       const struct event_head *head, const struct event_read *read)
 {
