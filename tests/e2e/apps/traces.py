@@ -38,6 +38,10 @@ async def lifespan(app):
         create_engine(f"postgresql+{driver}://{url}", pool_size=20)
         for driver in ("psycopg2", "psycopg")
     ]
+    for engine in app.sync_engines:  # which asks what the server can do, for nobody
+        engine.connect().close()
+    async with app.engine.connect():
+        pass
     yield
 
 
