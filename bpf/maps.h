@@ -185,6 +185,25 @@ struct {
 	__type(value, struct errand);
 } errands SEC(".maps");
 
+/* By thread and descriptor: the task that wrote what the thread's event loop will send there. */
+struct stream_key {
+	u64 thread; /* bpf_get_current_pid_tgid() */
+	u32 descriptor;
+	u32 pad;
+};
+
+struct stream {
+	u64 object, handle; /* of the event loop; they point to each other as long as it is open */
+	struct task_node node;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct stream_key);
+	__type(value, struct stream);
+} streams SEC(".maps");
+
 const volatile bool socket_storage = true;
 const volatile bool tasks_told = false;	 /* logical tasks are wanted */
 const volatile bool preemptible = false; /* hold.h is needed, and its kfuncs are there */

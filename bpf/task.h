@@ -23,8 +23,17 @@ struct running {
 	u64 stamp; /* process_stamp() */
 	u64 thread_pointer;
 	u64 stack_pointer; /* 0 unknown */
+	s32 written;	   /* the descriptor that the current call writes to; -1 none, or unknown */
 	bool worker;
 };
+
+static __always_inline s32 descriptor_written(const struct pt_regs *regs)
+{
+	u64 call = regs->orig_ax;
+
+	/* write, writev, sendto, sendmsg */
+	return call == 1 || call == 20 || call == 44 || call == 46 ? (s32)regs->di : -1;
+}
 
 static __always_inline void running_read(struct running *ret)
 {
@@ -35,6 +44,7 @@ static __always_inline void running_read(struct running *ret)
 		ret->stamp = task->group_leader->start_boottime + task->self_exec_id;
 		ret->thread_pointer = task->thread.fsbase;
 		ret->stack_pointer = regs->sp;
+		ret->written = descriptor_written(regs);
 		ret->worker = task->flags & (PF_KTHREAD | PF_IO_WORKER);
 	} else {
 		struct task_struct *task = (void *)bpf_get_current_task();
@@ -42,6 +52,7 @@ static __always_inline void running_read(struct running *ret)
 		ret->stamp = process_stamp(task);
 		ret->thread_pointer = BPF_CORE_READ(task, thread.fsbase);
 		ret->stack_pointer = 0;
+		ret->written = -1;
 		ret->worker = BPF_CORE_READ(task, flags) & (PF_KTHREAD | PF_IO_WORKER);
 	}
 }
@@ -156,16 +167,44 @@ static __always_inline void node_tell(struct task_node *node, u32 tgid)
 	ring_submit(event, sizeof(*event), false);
 }
 
+#define STREAM_HANDLE 0x18 /* behind the head of an object and its methods: a uv_stream_t */
+#define HANDLE_FD 0xb8	   /* io_watcher.fd; uv_handle_t.data comes first: libuv 1.x, uv.h */
+
+static __always_inline bool stream_open(u64 object, u64 handle, u32 descriptor)
+{
+	return user_word(handle) == object && user_word(object + STREAM_HANDLE) == handle &&
+	       (u32)user_word(handle + HANDLE_FD) == descriptor;
+}
+
+/* Whose it is what the event loop sends now; NULL where it is the current task's. */
+static __always_inline struct task_node *stream_node(const struct task_way *way,
+						     const struct running *running, u64 id)
+{
+	struct stream_key key = { .thread = id, .descriptor = running->written };
+	struct stream *stream;
+
+	if (!way->streams || running->written < 0)
+		return NULL;
+	stream = bpf_map_lookup_elem(&streams, &key);
+	if (!stream || !stream_open(stream->object, stream->handle, key.descriptor))
+		return NULL;
+	return &stream->node;
+}
+
 static __always_inline u64 python_task(const struct task_way *way, const struct running *running,
 				       u64 id)
 {
+	struct task_node *node = stream_node(way, running, id);
 	struct current current;
 
-	current_find(way, running->thread_pointer, id, &current);
-	if (!current.node)
-		return current.task;
-	node_tell(current.node, id >> 32);
-	return current.node->task;
+	if (!node) {
+		current_find(way, running->thread_pointer, id, &current);
+		node = current.node;
+		if (!node)
+			return current.task;
+	}
+	node_tell(node, id >> 32);
+	return node->task;
 }
 
 /* ---- Go ---- */

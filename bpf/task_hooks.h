@@ -5,6 +5,7 @@
  *	PyContext_CopyCurrent() returns		a task begins, child of the one that called
  *	SimpleQueue.put(item)			the caller's task waits in a queue ...
  *	SimpleQueue.get() returns item		... and a thread works for it from now on
+ *	UVStream.write(data)			the caller's task sends later, by the event loop
  *
  * These programs can be preempted, unlike those at sockets: nothing is shared by processor.
  */
@@ -130,6 +131,30 @@ int queue_got(struct pt_regs *regs)
 		node_begin(&errand.node, asker, 0);
 	bpf_map_update_elem(&errands, &id, &errand, BPF_ANY);
 	bpf_map_delete_elem(&queued, &key);
+	return 0;
+}
+
+/* Until its thread writes to that descriptor again what goes out there is this task's. */
+SEC("?uprobe")
+int stream_written(struct pt_regs *regs)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	u64 object = PT_REGS_PARM1(regs), handle = user_word(object + STREAM_HANDLE);
+	struct stream_key key = { .thread = id, .descriptor = user_word(handle + HANDLE_FD) };
+	struct stream stream = { .object = object, .handle = handle };
+	struct running running;
+	struct task_way *way = way_now(id >> 32, &running);
+	struct current current;
+
+	if (!way || !stream_open(object, handle, key.descriptor))
+		return 0;
+	current_find(way, running.thread_pointer, id, &current);
+	if (current.node) {
+		stream.node = *current.node;
+		bpf_map_update_elem(&streams, &key, &stream, BPF_ANY);
+	} else {
+		bpf_map_delete_elem(&streams, &key);
+	}
 	return 0;
 }
 

@@ -206,8 +206,9 @@ struct task_way {
 	__u8 own;      /* CPython: the outermost context of a thread is its own and nobody's task */
 	__u8 broken;   /* set by the kernel side: it does not lead to what it should */
 	__u32 tgid;
-	__u32 next; /* as in task_places: another process with the same index there */
-	__u32 pad;
+	__u32 next;   /* as in task_places: another process with the same index there */
+	__u8 streams; /* CPython: what is written to streams is sent later, by nobody */
+	__u8 pad[3];
 };
 
 /* The end of a context as CPython 3.7 and later have it. */

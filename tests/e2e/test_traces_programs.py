@@ -135,6 +135,18 @@ def test_django_uvicorn(bed, observer, receiver, uvicorn):
     assert right(found), found
 
 
+@pytest.mark.parametrize("version", ["0.17.0", "0.22.1"])
+def test_older_uvloop(bed, observer, receiver, run, version):
+    """Those that queue what is written, Debian 12's own among them."""
+    folder = subprocess.check_output([HERE / "libraries", "uvloop", version], text=True)
+    port = bed.port()
+    run(PYTHON, "-m", "uvicorn", "traces:app", "--host", "127.0.0.1", "--port", port,
+        "--no-access-log", "--loop", "uvloop", port=port,
+        PYTHONPATH=f"{folder.strip()}:{APPS}")  # fmt: skip
+    found = look(bed, observer, receiver, port, ("async", "executor"))
+    assert right(found), found
+
+
 @pytest.fixture
 def newest_python():
     """A root to change into, with the programs of the tests in it."""

@@ -17,7 +17,7 @@
 #include "util/clock.h"
 
 #define LOGGER "onlooker.tasks"
-#define PROBES 4
+#define PROBES 6
 #define BREAKPOINT 0xcc
 #define LOOK_FIRST (100 * NSEC_PER_MSEC)
 #define LOOK_MOST (60 * NSEC_PER_SEC)
@@ -37,9 +37,10 @@ struct entry {
 	uint64_t due;	     /* ns: when to look next; UINT64_MAX: no more */
 	uint64_t pause;	     /* ns: until the look after that */
 	int folder;
-	int probes[PROBES]; /* of 0: context copied; 1 ..: queue. -1: none */
+	int probes[PROBES]; /* 0: context copied; 1 ..: queue; 4 ..: streams. -1: none */
 	bool confirmed;	    /* looked at twice */
 	bool searched;	    /* the interpreter itself for the module _queue */
+	bool asked;	    /* whether its event loop sends later */
 };
 
 struct follow {
@@ -74,7 +75,7 @@ static void stop(struct follow *follow, struct entry *entry)
 	remove_probes(entry);
 	entry->state = WAITING;
 	entry->way = (struct task_way){ .process = entry->way.process, .tgid = entry->tgid };
-	entry->confirmed = false;
+	entry->confirmed = entry->asked = false;
 }
 
 static void forget(struct follow *follow, struct entry *entry)
@@ -171,6 +172,24 @@ static void follow_queue(struct follow *follow, struct entry *entry, const struc
 	entry->way.queue = 1;
 }
 
+/* What goes through an event loop that sends later. */
+static void follow_streams(struct follow *follow, struct entry *entry,
+			   const struct modules *modules)
+{
+	const struct module *module = &modules->uvloop;
+	int program = follow->kernel.written;
+	struct python_stream stream;
+
+	if (entry->asked || !module->found)
+		return;
+	entry->asked = true;
+	if (python_stream(follow->remote, &module->image, &stream))
+		return;
+	entry->probes[4] = set_probe(follow, entry, module, stream.write, program, false);
+	entry->probes[5] = set_probe(follow, entry, module, stream.writelines, program, false);
+	entry->way.streams = entry->probes[4] >= 0 && entry->probes[5] >= 0;
+}
+
 /* False: the process is none of ours, or cannot be. */
 static bool look_python(struct follow *follow, struct entry *entry, const struct modules *modules)
 {
@@ -195,8 +214,10 @@ static bool look_python(struct follow *follow, struct entry *entry, const struct
 	found.way.process = before.process;
 	found.way.tgid = before.tgid;
 	found.way.queue = before.queue;
+	found.way.streams = before.streams;
 	entry->way = found.way;
 	follow_queue(follow, entry, modules);
+	follow_streams(follow, entry, modules);
 	if (entry->state == FOLLOWED && memcmp(&before, &entry->way, sizeof(before)) == 0) {
 		entry->confirmed = true;
 		return true;
@@ -209,10 +230,10 @@ static bool look_python(struct follow *follow, struct entry *entry, const struct
 	}
 	entry->state = FOLLOWED;
 	log_debug(LOGGER,
-		  "process %u: CPython, state at thread pointer %+d or %+d, context at %u%s%s",
+		  "process %u: CPython, state at thread pointer %+d or %+d, context at %u%s%s%s",
 		  entry->tgid, entry->way.slot[0], entry->way.slot[1], entry->way.context,
-		  entry->way.inside ? ", its inside known" : "",
-		  entry->way.queue ? ", queues" : "");
+		  entry->way.inside ? ", its inside known" : "", entry->way.queue ? ", queues" : "",
+		  entry->way.streams ? ", streams" : "");
 	return true;
 }
 
@@ -353,7 +374,7 @@ void follow_process(struct follow *follow, uint32_t tgid, uint64_t process)
 				 .way = { .process = process, .tgid = tgid },
 				 .pause = LOOK_FIRST,
 				 .folder = folder,
-				 .probes = { -1, -1, -1, -1 } };
+				 .probes = { -1, -1, -1, -1, -1, -1 } };
 	follow->due = 0;
 }
 

@@ -22,8 +22,8 @@
 
 /* The kernel side's part, owned by the capture. */
 struct follow_kernel {
-	int ways, places;     /* the maps task_ways, with room for `limit`, and task_places */
-	int copied, put, got; /* programs; -1 where this machine has none */
+	int ways, places; /* the maps task_ways, with room for `limit`, and task_places */
+	int copied, put, got, written; /* programs; -1 where this machine has none */
 };
 
 enum follow_runtime {
@@ -40,7 +40,7 @@ struct follow_counts {
 struct follow;
 
 /*
- * A table for `limit` processes, each with up to five descriptors: their limit is raised. Where
+ * A table for `limit` processes, each with up to seven descriptors: their limit is raised. Where
  * probe_check() fails the caller says so. 0 or -ENOMEM; follow_free() ends it, and takes every
  * probe away.
  */

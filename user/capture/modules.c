@@ -26,18 +26,21 @@ static bool visit(void *context, const struct mapping *mapping)
 	const char *name = strrchr(mapping->path, '/') + 1;
 	bool library = strncmp(name, "libpython", 9) == 0;
 	bool queue = strncmp(name, "_queue.", 7) == 0;
+	bool uvloop = strstr(mapping->path, "/uvloop/loop.") != NULL;
 	struct image image;
 
-	if ((!mapping->executable && !library && !queue) ||
+	if ((!mapping->executable && !library && !queue && !uvloop) ||
 	    image_read(search->remote, mapping->start, &image))
 		return true;
-	if (queue && !found->queue.found)
+	if (uvloop && !found->uvloop.found)
+		take(search, &found->uvloop, &image, mapping);
+	else if (queue && !found->queue.found)
 		take(search, &found->queue, &image, mapping);
-	else if (!queue && !found->python.found && python_is(search->remote, &image))
+	else if (!queue && !uvloop && !found->python.found && python_is(search->remote, &image))
 		take(search, &found->python, &image, mapping);
 	else if (mapping->executable)
 		found->go = image_is_go(search->remote, &image);
-	return !found->queue.found || !found->python.found;
+	return true;
 }
 
 int modules_find(struct remote *remote, struct modules *ret)
@@ -45,7 +48,7 @@ int modules_find(struct remote *remote, struct modules *ret)
 	struct search search = { remote, ret };
 
 	memset(ret, 0, sizeof(*ret));
-	ret->python.file = ret->queue.file = -1;
+	ret->python.file = ret->queue.file = ret->uvloop.file = -1;
 	return remote_mappings(remote->folder, visit, &search);
 }
 
@@ -55,4 +58,6 @@ void modules_close(struct modules *modules)
 		close(modules->python.file);
 	if (modules->queue.file >= 0)
 		close(modules->queue.file);
+	if (modules->uvloop.file >= 0)
+		close(modules->uvloop.file);
 }

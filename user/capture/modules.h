@@ -14,6 +14,7 @@ struct module {
 struct modules {
 	struct module python; /* what exports CPython's API: the executable or a library */
 	struct module queue;  /* the module _queue, where it is a file of its own */
+	struct module uvloop; /* the event loop */
 	bool go;	      /* the executable is Go's */
 };
 

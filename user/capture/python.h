@@ -39,4 +39,15 @@ struct python_queue {
 /* Finds them in the image that has that module, through its table of methods. 0 or -ENOENT. */
 int python_queue(struct remote *remote, const struct image *image, struct python_queue *ret);
 
+/*
+ * The functions of the streams of an event loop that only queues what is written, and sends it
+ * later, for everybody at once: uvloop before 0.23.
+ */
+struct python_stream {
+	uint64_t write, writelines; /* (self, ...) */
+};
+
+/* The same, in that event loop's image. */
+int python_stream(struct remote *remote, const struct image *image, struct python_stream *ret);
+
 #endif

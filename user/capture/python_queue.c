@@ -6,10 +6,9 @@
 #include "capture/python.h"
 
 #define PIECE (64 * 1024)
-#define OVERLAP 16
-#define NAMES 8	   /* places at which the name may end */
-#define METHODS 32 /* of a type */
-#define METH_FASTCALL_KEYWORDS 0x82
+#define OVERLAP 64 /* no text that is sought is longer */
+#define TEXTS 8	   /* places at which one may be */
+#define METHODS 64 /* of a type */
 
 /* PyMethodDef */
 struct method {
@@ -18,12 +17,21 @@ struct method {
 	uint64_t text;
 };
 
-static const char sought[] = "get_nowait";
+#define LIST 5
 
-/* Where the name lies, as a text of its own or at the end of another. */
-static unsigned int find_names(struct remote *remote, const struct image *image, char *piece,
-			       uint64_t ret[NAMES])
+/* The methods of a type, and their functions. */
+struct sought {
+	const char *names[LIST]; /* the rarest one first */
+	size_t count;
+	const char *other; /* a type that has this one, too, is another; NULL */
+	uint64_t functions[LIST];
+};
+
+/* Where the text lies, as one of its own or at the end of another. */
+static unsigned int find_texts(struct remote *remote, const struct image *image, const char *sought,
+			       char *piece, uint64_t ret[TEXTS])
 {
+	size_t size = strlen(sought) + 1;
 	unsigned int count = 0;
 
 	for (unsigned int i = 0; i < image->segment_count; i++) {
@@ -33,8 +41,8 @@ static unsigned int find_names(struct remote *remote, const struct image *image,
 			size_t n = remote_bulk(remote, image->segments[i].start + at, piece, PIECE);
 			const char *from = piece, *hit;
 
-			while (count < NAMES && (hit = memmem(from, n - (size_t)(from - piece),
-							      sought, sizeof(sought)))) {
+			while (count < TEXTS &&
+			       (hit = memmem(from, n - (size_t)(from - piece), sought, size))) {
 				ret[count++] =
 					image->segments[i].start + at + (uint64_t)(hit - piece);
 				from = hit + 1;
@@ -47,38 +55,43 @@ static unsigned int find_names(struct remote *remote, const struct image *image,
 
 static bool is_name(struct remote *remote, uint64_t at, const char *name)
 {
-	char text[16];
+	char text[OVERLAP];
 	size_t size = strlen(name) + 1;
 
 	return remote_read(remote, at, text, size) && memcmp(text, name, size) == 0;
 }
 
-/* Takes the functions from the table that has an entry at `at`. */
-static bool read_table(struct remote *remote, uint64_t at, struct python_queue *ret)
+static bool read_method(struct remote *remote, uint64_t at, struct method *ret)
 {
-	struct python_queue found = { 0, 0, 0 };
-	struct method method;
+	return remote_read(remote, at, ret, sizeof(*ret)) && ret->name && ret->function;
+}
 
-	for (int i = -METHODS; i < METHODS; i++) {
-		if (!remote_read(remote, at + (uint64_t)(i * (int64_t)sizeof(method)), &method,
-				 sizeof(method)))
-			continue;
-		if (is_name(remote, method.name, "put") && method.flags == METH_FASTCALL_KEYWORDS)
-			found.put = method.function;
-		else if (is_name(remote, method.name, "get"))
-			found.get = method.function;
-		else if (is_name(remote, method.name, sought))
-			found.get_nowait = method.function;
+/* Takes the functions from the table that has an entry at `at`: tables end with an empty one. */
+static bool read_table(struct remote *remote, uint64_t at, struct sought *sought)
+{
+	struct method method;
+	size_t found = 0;
+
+	for (int i = 0; i < METHODS && read_method(remote, at - sizeof(method), &method); i++)
+		at -= sizeof(method);
+	memset(sought->functions, 0, sizeof(sought->functions));
+	for (int i = 0; i < METHODS && read_method(remote, at, &method); i++) {
+		if (sought->other && is_name(remote, method.name, sought->other))
+			return false;
+		for (size_t k = 0; k < sought->count; k++) {
+			if (sought->functions[k] || !is_name(remote, method.name, sought->names[k]))
+				continue;
+			sought->functions[k] = method.function;
+			found++;
+		}
+		at += sizeof(method);
 	}
-	if (!found.put || !found.get || !found.get_nowait)
-		return false;
-	*ret = found;
-	return true;
+	return found == sought->count;
 }
 
 /* Looks in the data for a table with that name in it. */
 static bool search_data(struct remote *remote, const struct image *image, uint64_t name,
-			char *piece, struct python_queue *ret)
+			char *piece, struct sought *sought)
 {
 	for (unsigned int i = 0; i < image->segment_count; i++) {
 		uint64_t start = image->segments[i].start & ~7ULL;
@@ -89,7 +102,7 @@ static bool search_data(struct remote *remote, const struct image *image, uint64
 
 			for (size_t k = 0; k + sizeof(name) <= n; k += sizeof(name)) {
 				if (memcmp(piece + k, &name, sizeof(name)) == 0 &&
-				    read_table(remote, start + at + k, ret))
+				    read_table(remote, start + at + k, sought))
 					return true;
 			}
 		}
@@ -97,15 +110,57 @@ static bool search_data(struct remote *remote, const struct image *image, uint64
 	return false;
 }
 
-int python_queue(struct remote *remote, const struct image *image, struct python_queue *ret)
+/* Finds the type that has all of the methods, by the first one's name. */
+static int find_methods(struct remote *remote, const struct image *image, struct sought *sought)
 {
 	char *piece = malloc(PIECE);
-	uint64_t names[NAMES];
-	unsigned int count = piece ? find_names(remote, image, piece, names) : 0;
+	uint64_t texts[TEXTS];
+	unsigned int n = piece ? find_texts(remote, image, sought->names[0], piece, texts) : 0;
 	bool found = false;
 
-	for (unsigned int i = 0; i < count && !found; i++)
-		found = search_data(remote, image, names[i], piece, ret);
+	for (unsigned int i = 0; i < n && !found; i++)
+		found = search_data(remote, image, texts[i], piece, sought);
 	free(piece);
 	return found ? 0 : -ENOENT;
+}
+
+static bool has_text(struct remote *remote, const struct image *image, const char *text)
+{
+	char *piece = malloc(PIECE);
+	uint64_t texts[TEXTS];
+	bool found = piece && find_texts(remote, image, text, piece, texts);
+
+	free(piece);
+	return found;
+}
+
+int python_queue(struct remote *remote, const struct image *image, struct python_queue *ret)
+{
+	struct sought sought = { .names = { "get_nowait", "put", "get" }, .count = 3 };
+	int error = find_methods(remote, image, &sought);
+
+	if (error)
+		return error;
+	ret->get_nowait = sought.functions[0];
+	ret->put = sought.functions[1];
+	ret->get = sought.functions[2];
+	return 0;
+}
+
+/* What its TLS has looks alike, but is a whole transport. Streams that write at once do not have
+ * that text any more. */
+int python_stream(struct remote *remote, const struct image *image, struct python_stream *ret)
+{
+	static const char queues[] = "_buffer_size is not 0 after a successful _exec_write";
+	struct sought sought = { .names = { "can_write_eof", "is_reading", "write", "writelines" },
+				 .count = 4,
+				 .other = "get_extra_info" };
+	int error =
+		has_text(remote, image, queues) ? find_methods(remote, image, &sought) : -ENOENT;
+
+	if (error)
+		return error;
+	ret->write = sought.functions[2];
+	ret->writelines = sought.functions[3];
+	return 0;
 }

@@ -9,6 +9,7 @@
 #define CONTEXTS 32768 /* of all processes; some 8 MB */
 #define QUEUED 4096
 #define ERRANDS 8192 /* threads */
+#define STREAMS 8192
 
 #if defined(__x86_64__)
 static void choose(struct bpf_program *program)
@@ -26,21 +27,24 @@ void task_setup(struct onlooker_bpf *skeleton, uint64_t followed)
 	bpf_map__set_max_entries(skeleton->maps.contexts, CONTEXTS);
 	bpf_map__set_max_entries(skeleton->maps.queued, QUEUED);
 	bpf_map__set_max_entries(skeleton->maps.errands, ERRANDS);
+	bpf_map__set_max_entries(skeleton->maps.streams, STREAMS);
 #if defined(__x86_64__)
 	choose(skeleton->progs.context_copied);
 	choose(skeleton->progs.queue_put);
 	choose(skeleton->progs.queue_got);
+	choose(skeleton->progs.stream_written);
 #endif
 }
 
 void task_kernel(const struct onlooker_bpf *skeleton, struct follow_kernel *ret)
 {
-	*ret = (struct follow_kernel){ -1, -1, -1, -1, -1 };
+	*ret = (struct follow_kernel){ -1, -1, -1, -1, -1, -1 };
 	ret->ways = bpf_map__fd(skeleton->maps.task_ways);
 	ret->places = bpf_map__fd(skeleton->maps.task_places);
 #if defined(__x86_64__)
 	ret->copied = bpf_program__fd(skeleton->progs.context_copied);
 	ret->put = bpf_program__fd(skeleton->progs.queue_put);
 	ret->got = bpf_program__fd(skeleton->progs.queue_got);
+	ret->written = bpf_program__fd(skeleton->progs.stream_written);
 #endif
 }
