@@ -11,7 +11,6 @@ from lib.traces import CLIENT, SERVER, Traces
 from prometheus_client.openmetrics import parser
 
 ACCEPT = "application/openmetrics-text; version=1.0.0"
-SETTLED = 1.5  # seconds until traces of what is over are posted
 KINDS = {
     "http_request_duration_seconds": SERVER,
     "http_client_request_duration_seconds": CLIENT,
@@ -35,7 +34,7 @@ def kept(bed, start_observer, redis, postgres, fastapi):
         script = bed.folder / "exemplars.sql"
         script.write_text("SELECT 1;\n")
         postgres.pgbench("-f", script, "-t", "200")
-        time.sleep(SETTLED)
+        observer.settle_traces()
         text, plain = observer.get("/metrics", ACCEPT)[2], observer.get("/metrics")[2]
         scraped = server.ask("query", query="time()")["result"][0]
         wait_until(lambda: server.query(f"timestamp(up) > {scraped} + 1"), 20)

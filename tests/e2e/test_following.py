@@ -124,7 +124,7 @@ def assert_threads_tell(bed, redis, observer):
         for number in range(REQUESTS):
             connection.request("GET", f"/threads/{number}")
             connection.getresponse().read()
-        time.sleep(1.5)
+        observer.settle_traces()
     served = [span for span in Traces(observer.receiver).spans
               if span.kind == SERVER and span["url.path"].startswith("/threads/")]
     calls = [[child.name for child in span.children] for span in served]

@@ -33,7 +33,7 @@ def million(bed, redis):
          HERE / "apps" / "million.c"],
         check=True,
     )  # fmt: skip
-    bed.run(["redis-cli", "-p", redis.port, "set", "key", "value"])
+    bed.run(["redis-cli", "-p", redis.port, "set", "million", "value"])
     return program
 
 
@@ -60,10 +60,18 @@ def serving(bed, redis, million):
                              (million, "ask", port, count, FLIGHT, REQUESTS_RATE)]  # fmt: skip
 
 
-def settled(observer):
-    """What the collector got, and the last scrape."""
-    time.sleep(1.5)
-    wait_until(lambda: not observer.scrape().total("onlooker_spans_queued"), 60)
+def settled(observer, requests):
+    """What the collector got, and the last scrape, once all requests were seen, no exchange waits
+    for its trace and no span to be sent."""
+
+    def is_over():
+        scrape = observer.scrape()
+        waiting = ("onlooker_trace_exchanges_kept", "onlooker_spans_queued")
+        return scrape.total("http_requests_total", service="million") == requests and not any(
+            map(scrape.total, waiting)
+        )
+
+    wait_until(is_over, 60)
     return Traces(observer.receiver), observer.scrape()
 
 
@@ -74,7 +82,7 @@ def kept(bed, start_observer, redis, million):
         bed.run([million, "store", redis.port, COMMANDS, PIPELINE, COMMANDS_RATE])
         with serving(bed, redis, million) as ask:
             subprocess.run(ask(REQUESTS), check=True, timeout=120)
-        return settled(observer)
+        return settled(observer, REQUESTS)
 
 
 def within(found, wanted):
@@ -148,7 +156,7 @@ def test_behind(bed, start_observer, redis, million):
         time.sleep(2)
         observer.process.send_signal(signal.SIGCONT)
         assert load.wait(60) == 0
-        traces, scrape = settled(observer)
+        traces, scrape = settled(observer, count)
         assert not missing(scrape)
         served = [span for span in traces.spans if span.kind == SERVER]
         assert len(served) == count and all(map(is_whole, served))

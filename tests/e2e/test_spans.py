@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each kind of span says, every attribute of it, from real programs."""
 
-import time
-
 import pytest
 from lib.receiver import Receiver
 from lib.traces import CLIENT, ERROR, SERVER, Traces
 
-SETTLED = 1.5  # seconds until traces of what is over are posted
 SERVED = {"http.request.method", "http.route", "url.path", "url.scheme",
           "http.response.status_code", "server.address", "server.port", "client.address",
           "network.protocol.version", "user_agent.original",
@@ -37,7 +34,7 @@ def traces(bed, start_observer, redis, postgres, fastapi):
         statements = "select 41 as one; select 1/0; select broken from nowhere;"
         bed.run([postgres.programs / "psql", "-h", "127.0.0.1", "-p", postgres.port, "-U", "e2e",
                  "-d", "template1"], input_text=statements.replace("; ", ";\n"))  # fmt: skip
-        time.sleep(SETTLED)
+        observer.settle_traces()
         observer.stop()
         assert not any(b"S3CRET" in post.body for post in receiver.got())
         return Traces(receiver)

@@ -23,8 +23,8 @@
 #define FAILS(number) ((number) % 1000 == 7)
 #define NSEC_PER_SEC 1000000000ULL
 
-static const char get[] = "*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n";
-static const char wrong[] = "*3\r\n$5\r\nLPUSH\r\n$3\r\nkey\r\n$1\r\nx\r\n";
+static const char get[] = "*2\r\n$3\r\nGET\r\n$7\r\nmillion\r\n";
+static const char wrong[] = "*3\r\n$5\r\nLPUSH\r\n$7\r\nmillion\r\n$1\r\nx\r\n";
 
 static struct sockaddr_in at(const char *port)
 {

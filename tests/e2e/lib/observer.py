@@ -11,9 +11,11 @@ import time
 from contextlib import contextmanager
 
 from .metrics import Delta, Scrape
+from .process import wait_until
 
 SETTLE_SECONDS = 5
 SETTLE_PAUSE = 0.3
+TRACE_SECONDS = 1  # for which a trace waits for calls that are told of later
 END_SECONDS = 30
 # What the sanitizers and tests/sanitized.c say.
 _UNSOUND = re.compile(r"^.*(?:ERROR: (?:\w+Sanitizer|descriptor)|runtime error: ).*$", re.M)
@@ -100,6 +102,12 @@ class Observer:
                 return scrape
             last = scrape
         return last
+
+    def settle_traces(self):
+        """Until what is over was posted, but for calls whose request may still be told of."""
+        self.settle()
+        time.sleep(TRACE_SECONDS)
+        wait_until(lambda: not self.scrape().total("onlooker_spans_queued"), 60)
 
     @contextmanager
     def window(self, exact=True):
