@@ -67,26 +67,23 @@ def observing(bed, start_observer, url):
     return start_observer(bed.watch() | {"traces": traces})
 
 
-class Client:
-    """Not watched: its requests begin traces at the service."""
-
-    def __init__(self, port):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port)
-
-    def ask(self, path, body=None, **headers):
-        self.connection.request("POST" if body else "GET", path,
-                                body=json.dumps(body) if body else None,
-                                headers={"User-Agent": "e2e/1", "Content-Type":
-                                         "application/json"} | headers)  # fmt: skip
-        answer = self.connection.getresponse()
-        return answer.status, json.loads(answer.read())
+def ask(port, path, body=None, **headers):
+    """By a client that is not watched: its requests begin traces at the service."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("POST" if body else "GET", path, body=json.dumps(body) if body else None,
+                       headers={"User-Agent": "e2e/1", "Content-Type": "application/json"}
+                       | headers)  # fmt: skip
+    answer = connection.getresponse()
+    status, text = answer.status, answer.read()
+    connection.close()
+    return status, json.loads(text)
 
 
 def warm(port):
     """Until the service's tasks are followed."""
     for _ in range(3):
         for _ in range(20):
-            assert Client(port).ask("/health")[0] == 200
+            assert ask(port, "/health")[0] == 200
         time.sleep(0.6)
 
 
@@ -197,7 +194,7 @@ def test_jaeger(bed, start_observer, jaeger, service, postgres, redis):
     warm(port)
     for _ in range(2):
         with ThreadPoolExecutor(len(TRAVELS)) as pool:
-            answers = pool.map(lambda n: Client(port).ask(f"/api/travels/{n}"), TRAVELS)
+            answers = pool.map(lambda n: ask(port, f"/api/travels/{n}"), TRAVELS)
             assert [(status, body["id"]) for status, body in answers] == [
                 (200, n) for n in TRAVELS
             ]
@@ -226,16 +223,15 @@ def test_collector(bed, start_observer, jaeger, service, postgres, redis):
     port, _ = service
     collector = backends.Collector(bed, jaeger.grpc_port)
     observer = observing(bed, start_observer, collector.url)
-    client = Client(port)
-    status, body = client.ask("/api/auth/login", {"email": "user1@example.com",
-                                                  "password": "travel"})  # fmt: skip
+    user = {"email": "user1@example.com", "password": "travel"}
+    status, body = ask(port, "/api/auth/login", user)
     assert status == 200
     warm(port)
     token = {"Authorization": f"Bearer {body['access_token']}"}
     for number in (7, 8, 9):
-        assert client.ask("/api/bookings", {"travel_id": number}, **token)[0] == 201
-    assert client.ask("/api/bookings", {"travel_id": 7})[0] == 401
-    assert client.ask("/api/travels/9999")[0] == 404
+        assert ask(port, "/api/bookings", {"travel_id": number}, **token)[0] == 201
+    assert ask(port, "/api/bookings", {"travel_id": 7})[0] == 401
+    assert ask(port, "/api/travels/9999")[0] == 404
     traces = find(jaeger, "POST /api/bookings", "/api/bookings", 4)
     [missing] = find(jaeger, "GET /api/travels/{id}", "/api/travels/9999", 1)
     observer.stop()
