@@ -16,7 +16,6 @@ from lib.traced import FIRST, FLIGHT, STEP, WARM, config, judge, traces_of
 
 APPS = HERE / "apps"
 PYTHON = sys.executable
-WORKERS = 3
 REQUESTS = 200
 NOT_THERE = 3
 
@@ -58,29 +57,27 @@ def run(bed, postgres, redis):
         process.stop()
 
 
-def look(bed, observer, receiver, port, paths, flight=FLIGHT, count=REQUESTS):
-    """What became of `count` requests of each path, after a warm-up."""
+def look(bed, observer, receiver, port, paths):
+    """What became of REQUESTS requests of each path, after a warm-up."""
     for _ in range(2):
-        for path in paths:
-            bed.call("marked.load", port, path, flight, FLIGHT * 2, WARM)
+        bed.call("marked.loads", port, paths, FLIGHT, FLIGHT * 2, WARM, 0)
         time.sleep(1.3)
     receiver.forget()
     before = observer.scrape()
-    for i, path in enumerate(paths):
-        bed.call("marked.load", port, path, flight, count, FIRST + i * STEP)
+    bed.call("marked.loads", port, paths, FLIGHT, REQUESTS, FIRST, STEP)
     time.sleep(1)
     scrape = observer.scrape()
     traces = traces_of(observer, receiver, scrape)
     lost = [one.total("onlooker_trace_exchanges_lost_total") for one in (before, scrape)]
     found = {
-        path: judge(traces, path, FIRST + i * STEP, count) for i, path in enumerate(paths)
+        path: judge(traces, path, FIRST + i * STEP, REQUESTS) for i, path in enumerate(paths)
     }
     assert sum(one["unseen"] for one in found.values()) <= lost[1] - lost[0]
     return found
 
 
-def right(found, count=REQUESTS):
-    return all(one["right"] + one["unseen"] == count and one["unseen"] < count / 20
+def right(found):
+    return all(one["right"] + one["unseen"] == REQUESTS and one["unseen"] < REQUESTS / 20
                for one in found.values())  # fmt: skip
 
 
@@ -106,13 +103,13 @@ def gunicorn(bed, run):
 
 def test_uvicorn_workers(bed, observer, receiver, uvicorn):
     """Below SQLAlchemy, too: with asyncpg, psycopg2 and psycopg."""
-    port = uvicorn("traces:app", "--workers", WORKERS)
+    port = uvicorn("traces:app", "--workers", 3)
     found = look(bed, observer, receiver, port, ("async", "executor", "alchemy", "alchemysync"))
     assert right(found), found
 
 
 def test_gunicorn_with_uvicorn(bed, observer, receiver, gunicorn):
-    port = gunicorn("traces:app", "-k", "uvicorn_worker.UvicornWorker", "--workers", WORKERS)
+    port = gunicorn("traces:app", "-k", "uvicorn_worker.UvicornWorker", "--workers", 2)
     found = look(bed, observer, receiver, port, ("sync", "gather"))
     assert right(found), found
 
@@ -169,7 +166,7 @@ def test_newest_python(bed, observer, receiver, run, newest_python, loop):
     run("chroot", root, "/usr/bin/python3", "-m", "uvicorn", "traces:app", "--host", "127.0.0.1",
         "--port", port, "--no-access-log", "--loop", loop, port=port,
         PYTHONPATH=f"/opt/site:{folder}")  # fmt: skip
-    found = look(bed, observer, receiver, port, ("async", "sync", "executor", "gather"))
+    found = look(bed, observer, receiver, port, ("async", "sync", "executor"))
     assert right(found), found
 
 

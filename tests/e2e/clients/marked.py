@@ -36,6 +36,12 @@ def load(port, path, flight, count, first):
     return count
 
 
+def loads(port, paths, flight, count, first, step):
+    """load() of each path, with numbers that are `step` apart."""
+    for i, path in enumerate(paths):
+        load(port, path, flight, count, first + i * step)
+
+
 def load_for(port, path, flight, seconds):
     """As load(), for a time; how many requests it was."""
     end, done = time.monotonic() + seconds, count()
