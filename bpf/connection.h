@@ -144,8 +144,8 @@ static __always_inline bool tcp_positions(struct sock *sk, u32 position[2])
 }
 
 /*
- * Where the streams of a socket found in mid-life began: behind the SYN, whose number is
- * acknowledged along where it was sent first. A segment that comes in meanwhile may garble it.
+ * Where the streams began, behind the SYN: who has connected has counted its own as acknowledged. A
+ * segment that comes in meanwhile may garble it. No branch: each would be followed to the end.
  */
 static __always_inline void fill_begin(struct event_open *event, struct sock *sk)
 {
@@ -154,8 +154,6 @@ static __always_inline void fill_begin(struct event_open *event, struct sock *sk
 
 	event->begin[DIRECTION_RX] = read - (u32)BPF_CORE_READ(tcp, bytes_received);
 	event->begin[DIRECTION_TX] = sent - (u32)BPF_CORE_READ(tcp, bytes_acked);
-	if (event->role != ROLE_SERVER)
-		event->begin[DIRECTION_TX]++;
 }
 
 static __always_inline void fill_tcp(struct event_open *event, struct sock *sk)
@@ -219,10 +217,9 @@ static __noinline bool emit_open(struct sock *sk, struct conn *conn, u32 kind_er
 	if (event->family == AF_UNIX) {
 		conn->role = event->role = fill_unix(event, sk);
 	} else {
-		event->position[0] = event->begin[0] = conn->position[0];
-		event->position[1] = event->begin[1] = conn->position[1];
-		if (conn->late)
-			fill_begin(event, sk);
+		event->position[0] = conn->position[0];
+		event->position[1] = conn->position[1];
+		fill_begin(event, sk);
 		fill_tcp(event, sk);
 	}
 	ring_submit(event, sizeof(*event), false);

@@ -121,7 +121,8 @@ struct event_open {
 	__u64 peer;	   /* Unix sockets: inode of the other end's socket, 0 unknown */
 	__u32 position[2]; /* by direction: where the stream begins (where we came in, if
 			      EVENT_LATE) */
-	__u32 begin[2];	   /* TCP, by direction: where it began, as both ends number it */
+	__u32 begin[2]; /* TCP, by direction: where it began; sent by who has connected: one less.
+			      Of one in use perhaps garbled */
 	__u32 netns;
 	__u16 family;	   /* AF_INET, AF_INET6, AF_UNIX */
 	__u16 local_port;  /* host order */

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
-from lib.linked import CLIENT, SERVER, judged, observing, settle
+from lib.linked import CLIENT, SERVER, judged, observing, settle, warm_up
 from lib.process import HERE, accepts
 from lib.receiver import Receiver
 
@@ -75,8 +76,10 @@ def test_connection_for_each(bed, start_observer, receiver):
         service(bed, "linked-inner") as inner,
         service(bed, "linked-outer", {"NEXT": f"http://127.0.0.1:{inner}"}) as port,
     ):
+        load = partial(bed.call, "marked.load", port)
+        warm_up(load, CLIENTS)
         for i, client in enumerate(CLIENTS):
-            bed.call("marked.load", port, client, FLIGHT, REQUESTS, FIRST + i * STEP)
+            load(client, FLIGHT, REQUESTS, FIRST + i * STEP)
         traces, scrape = settle(observer, receiver)
     for i, client in enumerate(CLIENTS):
         first = FIRST + i * STEP
@@ -123,8 +126,10 @@ def test_unix_socket(bed, start_observer, receiver):
         local_service(bed, "linked-local") as place,
         service(bed, "linked-to-local", {"NEXT": "http://x", "SOCKET": str(place)}) as port,
     ):
+        load = partial(bed.call, "marked.load", port)
+        warm_up(load, clients)
         for i, client in enumerate(clients):
-            bed.call("marked.load", port, client, FLIGHT, REQUESTS, FIRST + i * STEP)
+            load(client, FLIGHT, REQUESTS, FIRST + i * STEP)
         first = FIRST + len(clients) * STEP
         script = 'for n in $(seq "$2" "$3"); do curl -sSf --unix-socket "$1" "x/leaf/$n"; done'
         bed.run(["sh", "-c", script, "sh", place, first, first + REQUESTS - 1])
@@ -170,7 +175,9 @@ def test_impatient(bed, start_observer, receiver):
         service(bed, "linked-slow") as inner,
         service(bed, "linked-impatient", {"NEXT": f"http://127.0.0.1:{inner}"}) as port,
     ):
-        bed.call("marked.load", port, "impatient", FLIGHT, count, FIRST)
+        load = partial(bed.call, "marked.load", port)
+        warm_up(load, ["impatient"])
+        load("impatient", FLIGHT, count, FIRST)
         traces, scrape = settle(observer, receiver)
     found = judged(
         traces, FIRST, count, (SERVER, "impatient"), (CLIENT, "slow"), (SERVER, "slow")

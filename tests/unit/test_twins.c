@@ -4,14 +4,18 @@
 
 #define PAIRS (SLOTS / 2)
 
-/* No time passes: nobody has Unix sockets like these open. */
+/*
+ * No time passes: nobody has Unix sockets like these open. They are not followed as one, since not
+ * all calls on them are told of.
+ */
 static void expect_twins(bool yes)
 {
+	bool one = yes && wire.family != AF_UNIX;
 	uint64_t last;
 
 	for (unsigned int i = 0; i < 40; i++)
 		duo_turn(GET, OK);
-	assert_true(is_duet() == yes);
+	assert_true(is_duet() == one);
 	assert_true(count[CLIENT] > 5 && count[SERVER] > 5);
 	last = newest(CLIENT)->both;
 	assert_true((last != 0) == yes);

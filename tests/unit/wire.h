@@ -201,7 +201,7 @@ static inline void wire_name(const struct wire *wire, enum wire_who who, struct 
 	for (unsigned int i = 0; i < 2; i++)
 		open->position[i] = open->begin[i] = wire->ends[who].at[i];
 	if (!server)
-		open->begin[DIRECTION_TX] += wire->garbled;
+		open->begin[DIRECTION_TX] += wire->garbled - 1;
 }
 
 /* It gets its slot (slot_take()); the positions are for the caller to set before. */

@@ -82,6 +82,9 @@ void duet_try(struct entry *entry, struct pipeline *p)
 	struct conversation *c = &client->conversation, *s = &server->conversation;
 	struct duet *duet;
 
+	/* Their ends count the bytes each for itself, as far as calls are told of. */
+	if (entry->is_unix)
+		return;
 	if (c->connection.side != SIDE_CLIENT || s->connection.side != SIDE_SERVER || c->alone ||
 	    c->protocol != s->protocol || !may_follow(c) || !stands_still(s) ||
 	    !at_one_place(client, server))

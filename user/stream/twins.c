@@ -55,13 +55,23 @@ static uint64_t address_key(uint64_t end, uint64_t other)
 	return mix(end) + (other ^ other >> 29);
 }
 
-/* The same at both ends: the client's number first. A key for each pair of numbers, and 0. */
-static uint64_t begin_key(const struct event_open *open)
+/* One that was accepted has been in use since, but its begin was seen. */
+static void take_begin(struct twin *twin, const struct event_open *open)
 {
 	bool server = open->role == ROLE_SERVER;
-	uint64_t client = open->begin[server ? DIRECTION_RX : DIRECTION_TX];
 
-	return mix(client << 32 | open->begin[server ? DIRECTION_TX : DIRECTION_RX]);
+	twin->late = open->head.flags & EVENT_LATE;
+	memcpy(twin->begin, server && !twin->late ? open->position : open->begin,
+	       sizeof(twin->begin));
+	twin->begin[DIRECTION_TX] += !server;
+}
+
+/* The same at both ends: the client's number first. Another key for each pair. */
+static uint64_t begin_key(const struct twin *twin, bool server)
+{
+	uint64_t client = twin->begin[server ? DIRECTION_RX : DIRECTION_TX];
+
+	return mix(client << 32 | twin->begin[server ? DIRECTION_TX : DIRECTION_RX]);
 }
 
 /* 0: none. Of inodes only one end is the client's, so its role must be known. */
@@ -161,7 +171,7 @@ static void join(struct twins *twins, struct entry *one, struct entry *other)
 {
 	one->twin.other = other;
 	other->twin.other = one;
-	one->conversation.witnessed = other->conversation.witnessed = true;
+	one->conversation.witnessed = other->conversation.witnessed = !one->is_unix;
 	tell_sides(&one->conversation.connection, &other->conversation.connection);
 	number_both(twins, one, other);
 }
@@ -183,13 +193,12 @@ static struct entry *add_tcp(struct twins *twins, struct entry *entry,
 			     const struct event_open *open)
 {
 	uint64_t end = endpoint_id(open, true), other = endpoint_id(open, false);
-	uint64_t begin = begin_key(open);
-	struct entry *found = NULL;
+	struct entry *found;
+	uint64_t begin;
 
-	memcpy(entry->twin.begin, open->begin, sizeof(entry->twin.begin));
-	entry->twin.late = open->head.flags & EVENT_LATE;
-	if (begin)
-		found = find(twins, entry, TWIN_BEGIN, begin);
+	take_begin(&entry->twin, open);
+	begin = begin_key(&entry->twin, open->role == ROLE_SERVER);
+	found = find(twins, entry, TWIN_BEGIN, begin);
 	if (!found)
 		found = find(twins, entry, TWIN_ADDRESS, address_key(other, end));
 	put(twins, entry, TWIN_BEGIN, begin);
@@ -257,6 +266,6 @@ void twins_witness(struct twins *twins, struct entry *entry, struct pipeline *pi
 	}
 	if (!entry->conversation.pair.link)
 		number_both(twins, entry, other);
-	if (entry->conversation.connection.side == SIDE_SERVER)
+	if (entry->conversation.connection.side == SIDE_SERVER && !entry->is_unix)
 		witness(entry, other, pipeline);
 }

@@ -13,8 +13,10 @@
  *	                    (Services of Kubernetes, masquerading) leave them as they are
  *	addresses           TCP: the one's local ones are the other's remote ones; for what was
  *	                    found open, of which the former may not be known
- *	the client's inode  Unix sockets whose begin was seen: otherwise each end numbers the bytes
- *	                    for itself
+ *	the client's inode  Unix sockets whose begin was seen
+ *
+ * Of Unix sockets each end counts the bytes for itself, and not all calls are told of (splice):
+ * their exchanges have numbers, but what the one end has read is not known by the other's count.
  */
 #ifndef ONLOOKER_TWINS_H
 #define ONLOOKER_TWINS_H
@@ -42,7 +44,7 @@ struct twin_place {
 struct twin {
 	struct twin_place by[TWIN_KEYS];
 	struct entry *other; /* the other end; NULL: elsewhere, not watched, not known */
-	uint32_t begin[2];   /* TCP, by direction; as event_open has it */
+	uint32_t begin[2];   /* TCP, by direction: where it began, alike at both ends */
 	bool late;	     /* that may be wrong, then */
 };
 
