@@ -76,7 +76,7 @@ def test_connection_for_each(bed, start_observer, receiver):
         service(bed, "linked-inner") as inner,
         service(bed, "linked-outer", {"NEXT": f"http://127.0.0.1:{inner}"}) as port,
     ):
-        load = partial(bed.call, "marked.load", port)
+        load = partial(bed.call, "marked.load", port, timeout=400)
         warm_up(load, CLIENTS)
         for i, client in enumerate(CLIENTS):
             load(client, FLIGHT, REQUESTS, FIRST + i * STEP)
@@ -126,7 +126,7 @@ def test_unix_socket(bed, start_observer, receiver):
         local_service(bed, "linked-local") as place,
         service(bed, "linked-to-local", {"NEXT": "http://x", "SOCKET": str(place)}) as port,
     ):
-        load = partial(bed.call, "marked.load", port)
+        load = partial(bed.call, "marked.load", port, timeout=400)
         warm_up(load, clients)
         for i, client in enumerate(clients):
             load(client, FLIGHT, REQUESTS, FIRST + i * STEP)
@@ -175,7 +175,7 @@ def test_impatient(bed, start_observer, receiver):
         service(bed, "linked-slow") as inner,
         service(bed, "linked-impatient", {"NEXT": f"http://127.0.0.1:{inner}"}) as port,
     ):
-        load = partial(bed.call, "marked.load", port)
+        load = partial(bed.call, "marked.load", port, timeout=400)
         warm_up(load, ["impatient"])
         load("impatient", FLIGHT, count, FIRST)
         traces, scrape = settle(observer, receiver)

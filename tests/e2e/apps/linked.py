@@ -37,12 +37,12 @@ def by_requests(number: int):
 
 @app.get("/httpx/{number}")
 def by_httpx(number: int):
-    return right(httpx.get(f"{NEXT}/leaf/{number}").text, number)
+    return right(httpx.get(f"{NEXT}/leaf/{number}", verify=False).text, number)
 
 
 @app.get("/httpx-async/{number}")
 async def by_httpx_async(number: int):
-    transport = httpx.AsyncHTTPTransport(uds=SOCKET)
+    transport = httpx.AsyncHTTPTransport(uds=SOCKET, verify=False)
     async with httpx.AsyncClient(transport=transport) as client:
         return right((await client.get(f"{NEXT}/leaf/{number}")).text, number)
 
