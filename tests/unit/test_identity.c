@@ -363,7 +363,8 @@ static void test_real_workers(void **state)
 			 "    time.sleep(60)\n",
 			 methods[i]);
 		write_script("shop.py", script);
-		pid = START("/usr/bin/python3", "python3", "shop.py");
+		/* By its path: else it may look for its library beside another python3. */
+		pid = START("/usr/bin/python3", "/usr/bin/python3", "shop.py");
 		child = read_child();
 		served(identities, child, "shop.py");
 		served(identities, pid, "shop.py");
