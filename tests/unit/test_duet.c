@@ -116,6 +116,37 @@ static void test_swapped(void **state)
 }
 
 /*
+ * An answer in two calls, of which the second one returns after all of it was read, and the next
+ * request was sent: the head has told how long the body is, but not that it has been read.
+ */
+static void test_body_told_late(void **state)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n";
+	static const char most[] = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhel";
+	uint64_t asked, heard, next;
+
+	(void)state;
+	duo_begin(GET, OK);
+	asked = duo_send(CLIENT, GET);
+	for (unsigned int i = 0; i < 4; i++) {
+		duo_read(SERVER, GET);
+		duo_send(SERVER, head);
+		wire.ends[SERVER].slow = true;
+		duo_send(SERVER, "hello\n");
+		wire.ends[SERVER].slow = false;
+		heard = duo_read(CLIENT, i & 1 ? most : head);
+		heard = duo_read(CLIENT, i & 1 ? "lo\n" : "hello\n");
+		next = duo_send(CLIENT, GET);
+		wire_return(&wire, SERVER);
+		expect_counts(2 + i, 2 + i);
+		expect_times(CLIENT, asked, heard);
+		asked = next;
+	}
+	duo_close_both();
+	expect_counts(6, 5); /* the last request was not read */
+}
+
+/*
  * A thread writes while another one reads: the note of the answer does not ride on the record of
  * the request, which came before. It is looked up, or told with the next call.
  */
@@ -414,11 +445,11 @@ static void test_transaction(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		DUO(test_begins),      DUO(test_begins_at_rest), DUO(test_times),
-		DUO(test_swapped),     DUO(test_overtaken),	 DUO(test_pipelined),
-		DUO(test_told_twice),  DUO(test_http),		 DUO(test_early_answer),
-		DUO(test_skipped),     DUO(test_skipped_later),	 DUO(test_skipped_request),
-		DUO(test_transaction),
+		DUO(test_begins),	   DUO(test_begins_at_rest), DUO(test_times),
+		DUO(test_swapped),	   DUO(test_body_told_late), DUO(test_overtaken),
+		DUO(test_pipelined),	   DUO(test_told_twice),     DUO(test_http),
+		DUO(test_early_answer),	   DUO(test_skipped),	     DUO(test_skipped_later),
+		DUO(test_skipped_request), DUO(test_transaction),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,19 +104,14 @@ static void begin_anew(struct conversation *client, struct pipeline *p)
 
 /* ---- chunks ---- */
 
-/* The request at hand, of which a part is parsed, has begun there, too. */
-static uint64_t asked_up_to(const struct conversation *server)
+/*
+ * The messages of a direction that were seen whole end here: the rest of the one at hand may be
+ * known by its length, and yet be still to come.
+ */
+static uint64_t whole_up_to(const struct conversation *server, unsigned int direction)
 {
-	return server->inside[DIRECTION_RX] ? server->begun[DIRECTION_RX].position :
-					      server->flows[DIRECTION_RX].parsed;
-}
-
-/* Of an answer up to the end of the lane any byte may be the last one. */
-static uint64_t answered_up_to(const struct conversation *server)
-{
-	uint64_t parsed = server ? server->flows[DIRECTION_TX].parsed : UINT64_MAX;
-
-	return server && parsed >= USED_TO_END ? 0 : parsed;
+	return server->inside[direction] ? server->begun[direction].position :
+					   server->flows[direction].parsed;
 }
 
 static void take_times(struct duet *duet, struct pipeline *p, bool client,
@@ -132,9 +127,11 @@ static void take_times(struct duet *duet, struct pipeline *p, bool client,
 	struct conversation *server = duet->server;
 
 	if (!client)
-		ends_server_read(&duet->ends, &server->pair.waiting, &reading, asked_up_to(server));
+		ends_server_read(&duet->ends, &server->pair.waiting, &reading,
+				 whole_up_to(server, DIRECTION_RX));
 	else
-		ends_client_read(&duet->ends, &p->outlet, &reading, answered_up_to(server));
+		ends_client_read(&duet->ends, &p->outlet, &reading,
+				 server ? whole_up_to(server, DIRECTION_TX) : UINT64_MAX);
 }
 
 /* The server's end is over, but the client goes on asking: with what the other has left to it. */
