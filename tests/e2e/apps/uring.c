@@ -65,6 +65,8 @@ static const struct form forms[] = {
 	{ "beside", BY_CALL, BY_SEND, 0, 0, true },
 };
 
+enum kind { CALL, MULTISHOT }; /* what a request's user_data says */
+
 struct result {
 	int moved; /* or -errno */
 	unsigned int flags;
@@ -72,7 +74,9 @@ struct result {
 
 static struct io_uring ring;
 static const struct form *form;
-static bool armed; /* BY_MULTISHOT */
+static bool armed;		    /* BY_MULTISHOT */
+static struct result early[PIECES]; /* of it, while another call's result was waited for */
+static size_t early_count;
 static char out[ROOM], in[ROOM], pieces[PIECES][PIECE];
 
 static void must(int result, const char *what)
@@ -92,18 +96,32 @@ static struct io_uring_sqe *request(void)
 	return sqe;
 }
 
-/* Notices that a buffer is free again are no result. */
-static struct result result_of(const char *what)
+/* What came of a call of that kind; the others' results wait. Notices that a buffer is free again
+ * are none. */
+static struct result result_of(enum kind kind, const char *what)
 {
 	struct io_uring_cqe *cqe;
 	struct result result;
+	enum kind found;
 
-	do {
+	if (kind == MULTISHOT && early_count) {
+		result = early[0];
+		memmove(early, early + 1, --early_count * sizeof(early[0]));
+		return result;
+	}
+	for (;;) {
 		must(io_uring_wait_cqe(&ring, &cqe), what);
 		result = (struct result){ cqe->res, cqe->flags };
+		found = cqe->user_data;
 		io_uring_cqe_seen(&ring, cqe);
-	} while (result.flags & IORING_CQE_F_NOTIF);
-	return result;
+		if (result.flags & IORING_CQE_F_NOTIF)
+			continue;
+		if (found == kind)
+			return result;
+		if (early_count == PIECES)
+			errx(1, "%s: too many results", what);
+		early[early_count++] = result;
+	}
 }
 
 static int done(struct io_uring_sqe *sqe, const char *what)
@@ -111,8 +129,9 @@ static int done(struct io_uring_sqe *sqe, const char *what)
 	struct result result;
 
 	sqe->flags |= form->flags;
+	sqe->user_data = CALL;
 	must(io_uring_submit(&ring), "submit");
-	result = result_of(what);
+	result = result_of(CALL, what);
 	must(result.moved, what);
 	return result.moved;
 }
@@ -149,8 +168,9 @@ static void provide(unsigned int first, int count)
 	struct result result;
 
 	io_uring_prep_provide_buffers(sqe, pieces[first], PIECE, count, 0, (int)first);
+	sqe->user_data = CALL;
 	must(io_uring_submit(&ring), "submit");
-	result = result_of("buffers");
+	result = result_of(CALL, "buffers");
 	must(result.moved, "buffers");
 }
 
@@ -164,9 +184,10 @@ static int receive_next(int fd, size_t at)
 
 		io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
 		sqe->flags |= IOSQE_BUFFER_SELECT;
+		sqe->user_data = MULTISHOT;
 		must(io_uring_submit(&ring), "submit");
 	}
-	result = result_of("multishot");
+	result = result_of(MULTISHOT, "multishot");
 	armed = result.flags & IORING_CQE_F_MORE;
 	if (result.moved == -ENOBUFS) {
 		provide(0, PIECES);
@@ -228,13 +249,13 @@ static void exchange_beside(int fd, int other, size_t size, size_t expected)
 	for (bool sent = false; got < expected; sent = true) {
 		struct result result;
 
-		prepare_receive(fd, got);
+		prepare_receive(fd, got)->user_data = CALL;
 		must(io_uring_submit(&ring), "submit");
 		if (!sent && send(fd, out, size, 0) != (ssize_t)size)
 			err(1, "send");
 		for (int i = 0; i < 3; i++)
 			ping(other);
-		result = result_of("receive");
+		result = result_of(CALL, "receive");
 		must(result.moved, "receive");
 		got += (size_t)result.moved;
 	}
