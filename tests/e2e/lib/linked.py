@@ -3,28 +3,14 @@
 
 import time
 from collections import Counter
-from contextlib import contextmanager
 
-from .traces import CLIENT, SERVER, Traces
+from . import traced
+from .traced import WARM, observing
+from .traces import CLIENT, SERVER
 
 __all__ = ["CLIENT", "SERVER", "judged", "observing", "settle", "warm_up"]
 
-ALL = {"sampler": "always_on", "delay": 0.1, "flush": 20, "queue": 32768, "batch": 2048}
-WARM = 1_000_000
 SETTLED = 2.5  # seconds until traces of what is over are posted
-
-
-@contextmanager
-def observing(start_observer, bed, receiver):
-    """An observer that posts all traces of the bed."""
-    config = bed.watch() | {"traces": ALL | {"endpoint": receiver.url},
-                            "memory_limit": 256 << 20,
-                            "limits": {"ring_bytes": 1 << 26}}  # fmt: skip
-    observer = start_observer(config)
-    try:
-        yield observer
-    finally:
-        observer.stop()
 
 
 def warm_up(load, paths):
@@ -36,13 +22,7 @@ def warm_up(load, paths):
 
 
 def settle(observer, receiver):
-    """All that the observer knows was posted, at its end at the latest; what it said before."""
-    time.sleep(SETTLED)
-    scrape = observer.scrape()
-    assert not scrape.total("onlooker_spans_dropped_total")
-    assert not scrape.total("onlooker_trace_exchanges_lost_total", reason="no_room")
-    observer.stop()
-    return Traces(receiver), scrape
+    return traced.settle(observer, receiver, SETTLED)
 
 
 def _marked(span):

@@ -57,9 +57,9 @@ def load(bed, port, paths):
     return begin
 
 
-def settle(observer, receiver):
+def settle(observer, receiver, seconds=SETTLED):
     """All that the observer knows was posted, at its end at the latest; what it said before."""
-    time.sleep(SETTLED)
+    time.sleep(seconds)
     scrape = observer.scrape()
     assert not scrape.total("onlooker_spans_dropped_total")
     assert not scrape.total("onlooker_trace_exchanges_lost_total", reason="no_room")
