@@ -40,7 +40,7 @@ static bool visit(void *context, const struct mapping *mapping)
 		take(search, &found->python, &image, mapping);
 	else if (mapping->executable)
 		found->go = image_is_go(search->remote, &image);
-	return true;
+	return !found->queue.found || !found->python.found || !found->uvloop.found;
 }
 
 int modules_find(struct remote *remote, struct modules *ret)
