@@ -48,6 +48,34 @@ static void test_unread_answer(void **state)
 	expect_aborted(1, 0);
 }
 
+/* The server is gone when the client asks once more, without having read what was answered. */
+static void test_unread_outlived(void **state)
+{
+	(void)state;
+	for (unsigned int reads = 0; reads < 2; reads++) {
+		uint64_t asked, heard = 0;
+
+		memset(count, 0, sizeof(count));
+		duo_place(1, 2);
+		duo_begin(GET, OK);
+		asked = duo_send(CLIENT, GET);
+		duo_read(SERVER, GET);
+		duo_send(SERVER, OK);
+		duo_close(SERVER);
+		duo_send(CLIENT, GET);
+		expect_counts(1, 2);
+		if (reads) {
+			heard = duo_read(CLIENT, OK);
+			duo_look();
+			expect_times(CLIENT, asked, heard);
+		}
+		wire_close(&wire, CLIENT, now += STEP, reads ? 0 : strlen(OK), 0);
+		wait_ms(2000);
+		expect_counts(3, 2);
+		expect_aborted(2 - reads, 0);
+	}
+}
+
 /* A request that the server never read is none of the server's. */
 static void test_unread_request(void **state)
 {
@@ -252,11 +280,17 @@ static void test_freed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		DUO(test_unanswered),	  DUO(test_unread_answer),
-		DUO(test_unread_request), DUO(test_unfinished_body),
-		DUO(test_server_first),	  DUO(test_server_first_overtaken),
-		DUO(test_until_close),	  DUO(test_half_head),
-		DUO(test_unwatched),	  DUO(test_reuse),
+		DUO(test_unanswered),
+		DUO(test_unread_answer),
+		DUO(test_unread_request),
+		DUO(test_unread_outlived),
+		DUO(test_unfinished_body),
+		DUO(test_server_first),
+		DUO(test_server_first_overtaken),
+		DUO(test_until_close),
+		DUO(test_half_head),
+		DUO(test_unwatched),
+		DUO(test_reuse),
 		DUO(test_freed),
 	};
 

@@ -84,9 +84,9 @@ void ends_client_read(struct ends *ends, struct outlet *outlet, const struct rea
 
 	if (!ends->client)
 		return;
-	while ((held = ends->unread->first) && held->until <= reading->end) {
+	while ((held = ends->unread.first) && held->until <= reading->end) {
 		complete(&held->exchange, reading, held->until);
-		held_pop(ends->unread, outlet, true);
+		held_pop(&ends->unread, outlet, true);
 	}
 	if (reading->end > parsed)
 		remember(&ends->answers, reading);
@@ -96,7 +96,7 @@ bool ends_have_read(struct ends *ends, uint64_t until)
 {
 	forget_before(&ends->answers, until - 1);
 	/* Those that are read earlier are reported earlier. */
-	return !ends->unread->first && ends->answers.count;
+	return !ends->unread.first && ends->answers.count;
 }
 
 void ends_complete(const struct ends *ends, struct exchange *exchange, uint64_t until)
@@ -108,22 +108,21 @@ void ends_settle(struct ends *ends, struct outlet *outlet)
 {
 	if (!ends->client)
 		return;
-	for (struct held *held = ends->unread->first; held; held = held->next)
+	for (struct held *held = ends->unread.first; held; held = held->next)
 		held->exchange.timed = false;
-	held_end(ends->unread, outlet, true);
+	held_end(&ends->unread, outlet, true);
 }
 
 void ends_client_gone(struct ends *ends, struct outlet *outlet)
 {
 	if (!ends->client)
 		return;
-	for (struct held *held = ends->unread->first; held; held = held->next) {
+	for (struct held *held = ends->unread.first; held; held = held->next) {
 		held->exchange.outcome = OUTCOME_ABORTED;
 		held->exchange.code = 0;
 		held->exchange.hits = held->exchange.misses = 0;
 		held->exchange.timed = false;
 	}
-	held_end(ends->unread, outlet, true);
+	held_end(&ends->unread, outlet, true);
 	ends->client = NULL;
-	ends->unread = NULL;
 }

@@ -36,7 +36,7 @@ struct ends {
 	struct readings requests;	 /* read by the server */
 	struct readings answers;	 /* read by the client */
 	const struct connection *client; /* its end; NULL: gone */
-	struct held_list *unread;	 /* the client's exchanges whose answer it has not read */
+	struct held_list unread;	 /* the client's exchanges whose answer it has not read */
 	uint64_t arrived; /* number of the newest request that is known to have been read */
 };
 

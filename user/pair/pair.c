@@ -85,7 +85,7 @@ static void report_client(struct pair *pair, struct request *request, struct out
 	struct held *held;
 
 	if (answered && !ends_have_read(ends, when->end)) {
-		held = held_push(ends->unread, outlet, UNREAD_MOST, request->target, when->end);
+		held = held_push(&ends->unread, outlet, UNREAD_MOST, request->target, when->end);
 		if (held)
 			exchange_fill(&held->exchange, pair, request, ends->client, message,
 				      when->last);

@@ -27,8 +27,7 @@ struct moment {
 struct pair {
 	struct queue waiting;
 	struct queue deferred;
-	struct held_list held; /* on trial; or what the client, followed at its server's end, has
-				  not read */
+	struct held_list held; /* on trial */
 	struct ends *ends; /* the server's end, if it is followed for both; else NULL. Not owned */
 	uint32_t link;	   /* number of the connection; 0: the other end is not seen */
 	uint32_t origin;   /* the kernel side's position where our stream of requests has its 0 */

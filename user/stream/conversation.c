@@ -254,14 +254,14 @@ static void abort_waiting(struct conversation *c, struct pipeline *p, uint64_t n
 {
 	struct duet *duet = c->duet;
 
+	if (duet && !duet->server)
+		ends_client_gone(&duet->ends, &p->outlet);
 	if (c->phase == PHASE_SPEAKING)
 		pair_abort(&c->pair, &p->outlet, &c->connection, now);
 	else if (c->phase == PHASE_FOLLOWED && duet->server)
 		pair_abort_client(&duet->server->pair, &p->outlet, now,
 				  parse_unfinished(duet->server, p));
-	else if (c->phase == PHASE_FOLLOWED)
-		ends_client_gone(&duet->ends, &p->outlet);
-	if (c->duet)
+	if (duet)
 		duet_leave(c, p);
 }
 

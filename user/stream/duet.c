@@ -66,7 +66,6 @@ static void begin(struct duet *duet, struct conversation *server, struct convers
 	follow(client, server, p);
 	*duet = (struct duet){ .server = server, .client = client };
 	duet->ends.client = &client->connection;
-	duet->ends.unread = &client->pair.held;
 	duet->ends.arrived = server->pair.waiting.pushed;
 	for (unsigned int i = 0; i < 2; i++)
 		duet->offset[lane_of(client, i)] = server->flows[!i].next - client->flows[i].next;
@@ -134,14 +133,17 @@ static void take_times(struct duet *duet, struct pipeline *p, bool client,
 				 server ? whole_up_to(server, DIRECTION_TX) : UINT64_MAX);
 }
 
-/* The server's end is over, but the client goes on asking: with what the other has left to it. */
-static void take_over(struct duet *duet, struct pipeline *p)
+bool duet_outlived(const struct conversation *c)
 {
-	struct conversation *client = duet->client;
+	return c->duet && !c->duet->server && c->phase != PHASE_FOLLOWED;
+}
 
-	ends_settle(&duet->ends, &p->outlet);
-	client->duet = NULL;
-	pool_give(&p->duets, duet);
+/*
+ * The server's end is over, but the client goes on asking: with what the other has left to it. The
+ * duet stays for what the client has yet to read.
+ */
+static void take_over(struct conversation *client, struct pipeline *p)
+{
 	if (client->state)
 		client->phase = PHASE_SPEAKING;
 	else
@@ -165,22 +167,24 @@ void duet_feed(struct entry *entry, struct pipeline *p, unsigned int direction,
 	       const struct chunk *chunk)
 {
 	struct conversation *c = &entry->conversation;
-	bool client = c->phase == PHASE_FOLLOWED;
+	struct duet *duet = c->duet;
+	bool client = c == duet->client;
 
-	if (direction == DIRECTION_RX) {
-		take_times(c->duet, p, client, chunk);
-	} else if (client && c->duet->server) {
+	if (direction == DIRECTION_RX)
+		take_times(duet, p, client, chunk);
+	if (client && direction == DIRECTION_TX && duet->server) {
 		take_request(entry, p, chunk);
-	} else {
-		if (client)
-			take_over(c->duet, p);
-		conversation_feed(c, p, direction, chunk);
+		return;
 	}
+	if (direction == DIRECTION_TX && c->phase == PHASE_FOLLOWED)
+		take_over(c, p);
+	if (direction == DIRECTION_TX || duet_outlived(c))
+		conversation_feed(c, p, direction, chunk);
 }
 
 static bool client_awaits(const struct duet *duet)
 {
-	return duet->client && duet->ends.unread->first;
+	return duet->client && duet->ends.unread.first;
 }
 
 static bool server_awaits(const struct duet *duet)
@@ -232,6 +236,7 @@ bool duet_whole(const struct entry *entry, uint64_t end)
 
 static void unlink_ends(struct duet *duet, struct pipeline *p)
 {
+	held_end(&duet->ends.unread, &p->outlet, false);
 	if (duet->server) {
 		duet->server->duet = NULL;
 		duet->server->pair.ends = NULL;
@@ -292,10 +297,12 @@ void duet_leave(struct conversation *c, struct pipeline *p)
 
 	if (server && duet->client)
 		leave_to_client(c, duet->client, duet->offset);
-	if (server)
+	if (server) {
 		duet->server = NULL;
-	else
+	} else {
+		held_end(&duet->ends.unread, &p->outlet, false);
 		duet->client = NULL;
+	}
 	c->duet = NULL;
 	c->pair.ends = NULL;
 	duet->ends.client = duet->client ? duet->ends.client : NULL;

@@ -14,7 +14,8 @@
  *	two conversations -- at one place, still ------> duet
  *	duet -- gap, nonsense, one not seen any more --> two conversations
  *	     -- nothing of ours -----------------------> both deaf
- *	     -- server over ---------------------------> client: its state, once it speaks
+ *	     -- server over ---------------------------> client, until it has read all: once it
+ *	                                                 speaks for itself, with the server's state
  *	     -- client over ---------------------------> server, until it has read all
  */
 #ifndef ONLOOKER_DUET_H
@@ -44,6 +45,9 @@ void duet_look(struct conversation *conversation, struct pipeline *pipeline);
 
 /* Whether all that this end has read, up to `end`, is known from its sender. */
 bool duet_whole(const struct entry *entry, uint64_t end);
+
+/* Whether it is a client's end for itself again, and of its duet left what it has yet to read. */
+bool duet_outlived(const struct conversation *conversation);
 
 /* Bytes are missing: both ends, as far as they are there, are MIDWAY; what is unread is forgotten.
  */

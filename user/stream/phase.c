@@ -148,7 +148,7 @@ bool phase_speaking(struct conversation *c, struct pipeline *p, unsigned int pro
 /* Bytes are missing, or make no sense: what waits can no longer be told from what was answered. */
 void phase_midway(struct conversation *c, struct pipeline *p)
 {
-	if (c->duet) {
+	if (c->duet && !duet_outlived(c)) {
 		duet_break(c->duet, p);
 		return;
 	}

@@ -20,7 +20,7 @@ static uint64_t skipped(const struct entry *entry, unsigned int direction)
 	const struct flow *flow;
 	uint64_t offset = 0;
 
-	if (!duet)
+	if (!duet || duet_outlived(c))
 		return conversation_skips(c, direction);
 	if (!duet->server)
 		return 0;
