@@ -9,7 +9,7 @@
 #define DETAILS_KEPT 64
 #define DETAILS_BYTES 1200 /* of the texts of one request */
 #define HELD_LIMIT 262144
-#define HELD_KEPT 1024
+#define HELD_KEPT 4096
 
 struct kept_details {
 	struct details details; /* its views lie in `bytes` */

@@ -11,7 +11,8 @@
 
 static int queue_grow(struct queue *queue)
 {
-	uint32_t capacity = queue->capacity ? queue->capacity * 2 : FIRST_CAPACITY;
+	uint32_t first = queue->before > FIRST_CAPACITY ? queue->before : FIRST_CAPACITY;
+	uint32_t capacity = queue->capacity ? queue->capacity * 2 : first;
 	struct request *ring = memory_take(MEMORY_STREAMS, capacity * sizeof(*ring));
 	uint32_t tail = queue->capacity - queue->head;
 
@@ -65,8 +66,11 @@ void queue_pop(struct queue *queue)
 		return;
 	queue->head = (queue->head + 1) & (queue->capacity - 1);
 	queue->count--;
-	if (!queue->count && queue->capacity > KEPT_CAPACITY)
-		queue_free(queue);
+	if (queue->count || queue->capacity <= KEPT_CAPACITY)
+		return;
+	/* Half of it, so that it shrinks again unless as many come once more. */
+	queue->before = queue->capacity / 2;
+	queue_free(queue);
 }
 
 void queue_free(struct queue *queue)

@@ -39,6 +39,7 @@ struct queue {
 	uint32_t head;
 	uint32_t count;
 	uint32_t capacity; /* a power of two, or 0 */
+	uint32_t before;   /* the next burst begins with as much room; a power of two, or 0 */
 	uint64_t pushed;   /* requests ever pushed: names the newest */
 };
 

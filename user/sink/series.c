@@ -12,8 +12,10 @@
 #define SLOTS_LEAST 256 /* a power of two */
 #define NUMBER_SIZE 25	/* `{`, `} `, 20 digits and a point, the line's end */
 #define BOUND_SIZE 24	/* `_bucket`, `,le="0.00025"` */
+#define STRIDE 4	/* bounds that are compared at once */
 
 _Static_assert(sizeof(struct series_key) == 16, "a key is two words without padding");
+_Static_assert(CONFIG_BUCKETS % STRIDE == 0, "bounds can be padded to whole strides");
 
 struct metric {
 	struct series *first, *last;
@@ -42,6 +44,13 @@ struct series_set {
 	struct metric metrics[];
 };
 
+/* No duration is above these. */
+static void pad_bounds(struct config_buckets *buckets)
+{
+	for (size_t i = buckets->count; i % STRIDE; i++)
+		buckets->bound_ns[i] = UINT64_MAX;
+}
+
 int series_set_new(const struct series_metric *metrics, size_t metric_count,
 		   const struct config_buckets *buckets, size_t bucket_count, uint64_t limit,
 		   const struct identities *identities, struct series_set **ret)
@@ -58,6 +67,8 @@ int series_set_new(const struct series_metric *metrics, size_t metric_count,
 		return -ENOMEM;
 	}
 	memcpy(set->buckets, buckets, bucket_count * sizeof(*buckets));
+	for (size_t i = 0; i < bucket_count; i++)
+		pad_bounds(&set->buckets[i]);
 	set->specs = metrics;
 	set->metric_count = metric_count;
 	set->identities = identities;
@@ -297,8 +308,11 @@ static size_t find_bucket(const struct config_buckets *buckets, uint64_t ns)
 {
 	size_t above = 0;
 
-	for (size_t i = 0; i < buckets->count; i++)
-		above += ns > buckets->bound_ns[i];
+	for (size_t i = 0; i < buckets->count; i += STRIDE) {
+		const uint64_t *bound = &buckets->bound_ns[i];
+
+		above += (ns > bound[0]) + (ns > bound[1]) + (ns > bound[2]) + (ns > bound[3]);
+	}
 	return above;
 }
 
