@@ -178,12 +178,44 @@ static void test_lost_client(void **state)
 	expect_aborted(0, 0);
 }
 
+/*
+ * The reader comes to know of the loss, and what is read is told of again, only after two more
+ * exchanges: from the third on each is counted.
+ */
+static void test_lost_behind(void **state)
+{
+	(void)state;
+	for (unsigned int batch = 1; batch <= 3; batch += 2) {
+		memset(count, 0, sizeof(count));
+		duo_begin(PING, PONG);
+		wire.ends[CLIENT].loses = wire.ends[SERVER].loses = true;
+		duo_turn(PING, PONG);
+		wire.lags = true;
+		for (unsigned int i = 0; i < 2; i++)
+			duo_turn(batch == 1 ? PING : PING PING PING,
+				 batch == 1 ? PONG : PONG PONG PONG);
+		wire_catch_up(&wire);
+		wait_ms(300);
+		duo_look();
+		assert_false(is_duet());
+		expect_counts(1, 1);
+		for (unsigned int i = 1; i <= 3; i++) {
+			duo_turn(PING, PONG);
+			duo_look();
+			expect_counts(1 + i, 1 + i);
+		}
+		expect_recovery(12);
+		duo_close_both();
+		expect_aborted(0, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		DUO(test_lost_sent),	       DUO(test_lost_read), DUO(test_lost_last_read),
-		DUO(test_verdict_after_break), DUO(test_alone),	    DUO(test_foreign),
-		DUO(test_lost_client),
+		DUO(test_lost_sent),	       DUO(test_lost_read),   DUO(test_lost_last_read),
+		DUO(test_verdict_after_break), DUO(test_alone),	      DUO(test_foreign),
+		DUO(test_lost_client),	       DUO(test_lost_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

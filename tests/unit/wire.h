@@ -29,6 +29,13 @@ struct wire_end {
 	bool loses; /* its next record finds no room in the ring */
 };
 
+/* A record that the reader has not come to yet. */
+struct wire_late {
+	struct wire_late *next;
+	void *record;
+	size_t size;
+};
+
 struct wire {
 	struct connections *connections;
 	struct slot *slots;
@@ -37,15 +44,47 @@ struct wire {
 	uint8_t role;		 /* of both ends, where it is not the usual one */
 	bool translated;	 /* the client has another address of the server than that itself */
 	uint32_t garbled;	 /* added to where the client's end says that it began */
+	bool lags;		 /* the reader is behind: records wait for wire_catch_up() */
+	struct wire_late *late, **late_end;
 	struct wire_end ends[2]; /* by enum wire_who */
 };
 
+static inline void wire_put_off(struct wire *wire, void *record, size_t size)
+{
+	struct wire_late *late = malloc(sizeof(*late));
+
+	*late = (struct wire_late){ NULL, record, size };
+	if (!wire->late)
+		wire->late_end = &wire->late;
+	*wire->late_end = late;
+	wire->late_end = &late->next;
+}
+
 static inline void wire_deliver(struct wire *wire, struct wire_end *end, void *record, size_t size)
 {
+	if (!end->loses && wire->lags) {
+		wire_put_off(wire, record, size);
+		return;
+	}
 	if (!end->loses)
 		connections_event(wire->connections, record, size);
 	end->loses = false;
 	free(record);
+}
+
+/* The reader has come to all. */
+static inline void wire_catch_up(struct wire *wire)
+{
+	struct wire_late *late, *next;
+
+	for (late = wire->late; late; late = next) {
+		next = late->next;
+		connections_event(wire->connections, late->record, late->size);
+		free(late->record);
+		free(late);
+	}
+	wire->late = NULL;
+	wire->lags = false;
 }
 
 /* read_tell() */

@@ -146,6 +146,15 @@ static bool too_early(const struct conversation *c, unsigned int direction,
 	       chunk->bytes.size < chunk->moved;
 }
 
+/* Midway it is known who has moved something, if not what. */
+static void pass_over(struct conversation *c, unsigned int direction)
+{
+	if (!c->connection.side)
+		return;
+	c->answered = lane_of(c, direction) == LANE_RESPONSE;
+	c->at_rest = false;
+}
+
 /* Takes a chunk that may follow a gap, runs the phases over it and settles its end. */
 static void take(struct conversation *c, struct pipeline *p, unsigned int direction,
 		 const struct chunk *chunk, bool patient)
@@ -175,11 +184,25 @@ static void take(struct conversation *c, struct pipeline *p, unsigned int direct
 	if (!flow_end(flow, end)) {
 		if (c->phase != PHASE_MIDWAY)
 			gap(c, p, direction, chunk->loss);
+		else
+			pass_over(c, direction);
 		flow_restart(flow, &p->memory, end);
 	}
 }
 
-/* Chunks put aside follow once what was missing came, or (force) is given up. */
+/* The other direction has put one aside that was moved before. */
+static bool comes_later(const struct conversation *c, unsigned int direction)
+{
+	const struct ahead *ahead = c->flows[direction].ahead;
+	const struct ahead *other = c->flows[!direction].ahead;
+
+	return ahead && other && other->chunk.time < ahead->chunk.time;
+}
+
+/*
+ * Chunks put aside follow once what was missing came, or (force) is given up. Midway it counts who
+ * has moved something last, so they follow in the order of time.
+ */
 static void take_ahead(struct conversation *c, struct pipeline *p, unsigned int direction,
 		       bool force)
 {
@@ -187,7 +210,10 @@ static void take_ahead(struct conversation *c, struct pipeline *p, unsigned int 
 
 	while (c->phase != PHASE_DEAF &&
 	       (force || !c->waiting_since || lane_of(c, direction) != LANE_RESPONSE) &&
+	       (force || c->phase != PHASE_MIDWAY || !comes_later(c, direction)) &&
 	       (ahead = flow_ahead_pop(&c->flows[direction], force))) {
+		if (c->phase == PHASE_SPEAKING && c->doubt)
+			judge(c, p, direction, false);
 		take(c, p, direction, &ahead->chunk, false);
 		if (c->phase != PHASE_DEAF && !flow_keep(&c->flows[direction], &p->memory))
 			phase_midway(c, p);
@@ -368,16 +394,17 @@ static void stop_waiting(struct conversation *c, struct pipeline *p)
 		run(c, p, direction_of(c, LANE_REQUEST));
 }
 
+static bool is_overdue(const struct flow *flow, uint64_t now)
+{
+	return flow->ahead_since && flow->ahead_since + PATIENCE_NS <= now;
+}
+
 static void decide(struct conversation *c, struct pipeline *p, uint64_t now)
 {
 	if (c->phase == PHASE_SPEAKING && c->waiting_since && c->waiting_since + PATIENCE_NS <= now)
 		stop_waiting(c, p);
-	for (int i = 0; i < 2; i++) {
-		const uint64_t *since = &c->flows[i].ahead_since;
-
-		while (*since && *since + PATIENCE_NS <= now)
-			take_ahead(c, p, i, true);
-	}
+	while (is_overdue(&c->flows[0], now) || is_overdue(&c->flows[1], now))
+		take_ahead(c, p, !c->flows[0].ahead || comes_later(c, 0), true);
 	if (c->phase != PHASE_FOLLOWED && c->pair.held.first && pair_idle(&c->pair) &&
 	    c->moved_at + PATIENCE_NS <= now)
 		pair_unmute(&c->pair, &p->outlet);

@@ -256,10 +256,8 @@ void duet_break(struct duet *duet, struct pipeline *p)
 	unlink_ends(duet, p);
 	if (client)
 		begin_anew(client, p);
-	if (server) {
+	if (server)
 		phase_midway(server, p);
-		flow_reset(&server->flows[DIRECTION_RX], &p->memory);
-	}
 }
 
 void duet_deafen(struct duet *duet, struct pipeline *p)

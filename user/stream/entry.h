@@ -34,6 +34,7 @@ struct entry {
 	bool hurry_paid; /* something could be skipped since the reader was woken for a large call
 			  */
 	bool silent;	 /* found open, and has not said yet what it carries */
+	bool relayed;	 /* what it reads is told of without bytes until the verdict is seen */
 	struct twin twin;
 	struct conversation conversation;
 };

@@ -88,6 +88,24 @@ static void on_reading(struct entry *entry, struct pipeline *pipeline,
 	take_reading(entry, pipeline, read->position, &chunk);
 }
 
+/*
+ * A server's end that was part of a duet reads on by length alone until it sees the verdict: what
+ * is sent to it is taken in place of that, as in the duet. Its own record, or its note, comes
+ * before its answer: a request that is told of only after that is passed over.
+ */
+static void relay(struct entry *reader, struct pipeline *pipeline, const struct event_data *data,
+		  const struct chunk *sent)
+{
+	struct chunk chunk = *sent;
+
+	if (!reader || !reader->relayed || sent->loss || reader->conversation.duet ||
+	    reader->conversation.connection.side != SIDE_SERVER)
+		return;
+	chunk.position = entry_widen(reader, DIRECTION_RX, data->position);
+	chunk.task = 0;
+	record_feed(reader, pipeline, DIRECTION_RX, &chunk);
+}
+
 void record_data(struct entry *entry, struct pipeline *pipeline, const struct event_data *data)
 {
 	unsigned int direction = data->head.direction & 1;
@@ -104,4 +122,8 @@ void record_data(struct entry *entry, struct pipeline *pipeline, const struct ev
 	tell_times(entry, data, &chunk);
 	reach(entry, direction, chunk.position + chunk.moved);
 	record_feed(entry, pipeline, direction, &chunk);
+	if (direction == DIRECTION_TX)
+		relay(entry->twin.other, pipeline, data, &chunk);
+	else if (data->captured)
+		entry->relayed = false;
 }
