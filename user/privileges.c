@@ -27,7 +27,7 @@ const struct privilege privileges[] = {
 	  NULL, false },
 	{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "read /proc of other users' processes",
 	  "their programs are named by what the kernel side sees of them: no links to the file "
-	  "that runs, no Unix sockets of other network namespaces, no logical tasks",
+	  "that runs, no logical tasks",
 	  true },
 	{ CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH",
 	  "find a cgroup by its number, and read files that their owner alone may read",

@@ -14,7 +14,7 @@
 
 /* The inodes of one network namespace's Unix sockets, sorted. */
 struct listing {
-	uint64_t space; /* inode of the namespace */
+	uint64_t space; /* inode of the namespace's file of them */
 	uint64_t *inodes;
 	size_t count, room;
 	bool readable;
@@ -123,11 +123,14 @@ bool unix_sockets_open(struct unix_sockets *sockets, uint32_t tgid, uint64_t ino
 	struct stat status;
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%u/ns/net", tgid);
+	/* Anyone may look at it, unlike the link to the namespace; each has a file of its own. */
+	snprintf(path, sizeof(path), "/proc/%u/net/unix", tgid);
 	if (stat(path, &status)) {
+		if (errno == EACCES || errno == EPERM)
+			return true;
 		/* Its owner is gone, but may have handed it on: most live in our own namespace. */
 		tgid = (uint32_t)getpid();
-		if (stat("/proc/self/ns/net", &status))
+		if (stat("/proc/self/net/unix", &status))
 			return true;
 	}
 	listing = find(sockets, tgid, status.st_ino);
