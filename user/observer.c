@@ -84,14 +84,15 @@ static bool admit(void *context, const struct event_open *open, uint32_t *ret_id
 	return true;
 }
 
-/* By the name of the program that a server runs. */
+/* By the name of the program that a server runs; of one not ours to look into, its thread's. */
 static int serves(void *context, const struct event_open *open)
 {
 	char path[PATH_MAX];
 	const char *name;
 
 	(void)context;
-	if (procfs_started_as(open->head.tgid, path, sizeof(path)))
+	if (procfs_started_as(open->head.tgid, path, sizeof(path)) &&
+	    procfs_thread_name(open->head.tgid, path, sizeof(path)))
 		return -ENOENT;
 	name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 	for (int i = 0; protocols[i]; i++) {

@@ -116,6 +116,15 @@ int procfs_started_as(uint32_t tgid, char *ret, size_t size)
 	return n < 0 ? (int)n : 0;
 }
 
+int procfs_thread_name(uint32_t tgid, char *ret, size_t size)
+{
+	ssize_t n = procfs_read(tgid, "comm", ret, size);
+
+	if (n > 0 && ret[n - 1] == '\n')
+		ret[n - 1] = '\0';
+	return n < 0 ? (int)n : 0;
+}
+
 uint32_t procfs_parent(uint32_t tgid)
 {
 	char text[1024];

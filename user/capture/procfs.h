@@ -29,6 +29,9 @@ int procfs_executable(uint32_t tgid, char *ret, size_t size);
  */
 int procfs_started_as(uint32_t tgid, char *ret, size_t size);
 
+/* The name of its first thread, which anyone may read: at most 15 bytes; 0 or -errno, then "". */
+int procfs_thread_name(uint32_t tgid, char *ret, size_t size);
+
 /* The parent's process id; 0 where it cannot be told. */
 uint32_t procfs_parent(uint32_t tgid);
 

@@ -67,7 +67,7 @@ static size_t read_args(struct service_reader *reader, uint32_t tgid,
 static const char *choose_start(struct service_reader *reader, uint32_t tgid)
 {
 	struct procfs_facts *facts = &reader->facts;
-	char *end;
+	const char *name;
 
 	if (facts->started_as[0] && !is_indirect(facts->started_as))
 		return facts->started_as;
@@ -75,12 +75,14 @@ static const char *choose_start(struct service_reader *reader, uint32_t tgid)
 		return facts->executable;
 	if (facts->started_as[0])
 		return reader->args[0] ? reader->args : facts->started_as;
-	/* Neither may be read: what anyone may is the thread's name. */
-	if (procfs_read(tgid, "comm", facts->started_as, 64) > 0) {
-		end = strchr(facts->started_as, '\n');
-		if (end)
-			*end = '\0';
-	}
+	/*
+	 * Neither may be read. What anyone may read is the name of its thread, and its arguments:
+	 * of an interpreter they tell more (Node calls its thread MainThread).
+	 */
+	name = strrchr(reader->args, '/');
+	if (interpreter_find(name ? name + 1 : reader->args))
+		return reader->args;
+	procfs_thread_name(tgid, facts->started_as, sizeof(facts->started_as));
 	return facts->started_as;
 }
 
