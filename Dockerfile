@@ -3,6 +3,7 @@
 # docker build --build-arg REVISION=$(git describe --always --dirty) -t onlooker .
 # docker run --pid=host --cap-drop=ALL --cap-add=BPF --cap-add=PERFMON --cap-add=SYS_PTRACE \
 #	--cap-add=DAC_READ_SEARCH --security-opt seccomp=unconfined \
+#	--security-opt apparmor=unconfined \
 #	-v /sys/fs/cgroup:/host/cgroup:ro -p 9750:9750 onlooker
 
 FROM debian:12-slim AS build

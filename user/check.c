@@ -337,7 +337,8 @@ static void check_processes(struct check *check)
 static void check_proc(struct check *check)
 {
 	unsigned int readable = 0, refused = 0;
-	char path[PATH_MAX], text[96];
+	char path[PATH_MAX], who[192], text[320], advice[512];
+	const char *remedy;
 	struct dirent *entry;
 	DIR *dir = opendir("/proc");
 
@@ -354,7 +355,14 @@ static void check_proc(struct check *check)
 		closedir(dir);
 	snprintf(text, sizeof(text), "/proc of other processes: %u of %u readable", readable,
 		 readable + refused);
-	if (readable > 0 && refused <= readable)
+	if (privileges_barred(who, sizeof(who), &remedy)) {
+		snprintf(text, sizeof(text),
+			 "/proc of other processes: %u of %u readable, though CAP_SYS_PTRACE is "
+			 "held: %s lets not all be read",
+			 readable, readable + refused, who);
+		snprintf(advice, sizeof(advice), "%s; without it %s", remedy, PRIVILEGES_UNREAD);
+		warn(check, text, advice);
+	} else if (readable > 0 && refused <= readable)
 		ok(check, "%s", text);
 	else
 		warn(check, text, "give CAP_SYS_PTRACE, and mount /proc without hidepid");

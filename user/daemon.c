@@ -268,12 +268,19 @@ static void log_missing(bool probing)
 {
 	uint64_t held = privileges_held();
 	int error = probing ? probe_check() : 0;
+	const char *advice;
+	char who[192];
 
 	for (const struct privilege *at = privileges; at->name; at++) {
 		if (at->loss && !privileges_suffice(held, at->capability))
 			log_info(LOGGER, "%s is missing: needed to %s; without it %s", at->name,
 				 at->purpose, at->loss);
 	}
+	if (privileges_barred(who, sizeof(who), &advice))
+		log_warning(LOGGER,
+			    "%s lets not all processes be read, though CAP_SYS_PTRACE is held: "
+			    "counts are as exact, but %s; %s",
+			    who, PRIVILEGES_UNREAD, advice);
 	if (error)
 		log_warning(LOGGER,
 			    "no probes can be set in programs: %s; without them the calls of "

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "privileges.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -15,6 +17,8 @@
 #include "util/kernel.h"
 
 #define CAPABILITIES 64
+#define TRIES 4096  /* processes looked at */
+#define PROTECTED 8 /* so many may be out of reach on their own account */
 #define BIT(capability) (1ULL << (capability))
 /* From 5.19 on (c8644cd0efe7) an open map can be used whatever unprivileged_bpf_disabled says. */
 #define DESCRIPTORS_SUFFICE KERNEL(5, 19)
@@ -26,9 +30,7 @@ const struct privilege privileges[] = {
 	{ CAP_PERFMON, "CAP_PERFMON", "attach programs that read the memory of kernel and callers",
 	  NULL, false },
 	{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "read /proc of other users' processes",
-	  "their programs are named by what the kernel side sees of them: no links to the file "
-	  "that runs, no logical tasks",
-	  true },
+	  PRIVILEGES_UNREAD, true },
 	{ CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH",
 	  "find a cgroup by its number, and read files that their owner alone may read",
 	  "cgroups of short-lived processes are searched for, directory by directory", true },
@@ -83,6 +85,84 @@ void privileges_list(uint64_t set, char *ret, size_t size)
 			name = "CAP_SYS_ADMIN";
 		used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? " " : "", name);
 	}
+}
+
+/* ---- other processes ---- */
+
+/* A file's first line, "" where there is none or it cannot be read. */
+static void read_line(const char *path, char *ret, size_t size)
+{
+	FILE *file = fopen(path, "re");
+
+	if (!file || !fgets(ret, (int)size, file))
+		ret[0] = '\0';
+	ret[strcspn(ret, "\n")] = '\0';
+	if (file)
+		fclose(file);
+}
+
+/*
+ * Links and mappings ask for less than memory does. Whoever holds the capability is refused by
+ * security modules alone; what is no process, is over or has no memory answers something else.
+ */
+static bool is_refused(int proc, const char *name)
+{
+	char path[32], target[8];
+	int fd;
+
+	snprintf(path, sizeof(path), "%.16s/exe", name);
+	if (readlinkat(proc, path, target, sizeof(target)) < 0 &&
+	    (errno == EACCES || errno == EPERM))
+		return true;
+	snprintf(path, sizeof(path), "%.16s/mem", name);
+	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EACCES || errno == EPERM;
+	close(fd);
+	return false;
+}
+
+/* A confinement keeps us from kernel threads too, of which there are dozens on any machine. */
+static bool are_refused(void)
+{
+	DIR *dir = opendir("/proc");
+	const struct dirent *entry;
+	int tries = 0, refused = 0;
+
+	while (dir && refused <= PROTECTED && tries < TRIES && (entry = readdir(dir))) {
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		tries++;
+		refused += is_refused(dirfd(dir), entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return refused > PROTECTED;
+}
+
+bool privileges_barred(char *who, size_t size, const char **ret_advice)
+{
+	char text[128];
+
+	if (!(privileges_held() & BIT(CAP_SYS_PTRACE)) || !are_refused())
+		return false;
+	read_line("/proc/self/attr/apparmor/current", text, sizeof(text));
+	if (text[0] && strcmp(text, "unconfined") != 0) {
+		snprintf(who, size, "AppArmor's profile %s", text);
+		*ret_advice = "run it unconfined: in Kubernetes securityContext.appArmorProfile: "
+			      "{type: Unconfined}, in Docker --security-opt apparmor=unconfined";
+		return true;
+	}
+	read_line("/proc/sys/kernel/yama/ptrace_scope", text, sizeof(text));
+	if (strcmp(text, "3") == 0) {
+		snprintf(who, size, "kernel.yama.ptrace_scope, which is 3,");
+		*ret_advice = "set it to 2 or less, which takes a restart of the machine";
+		return true;
+	}
+	read_line("/proc/self/attr/current", text, sizeof(text));
+	snprintf(who, size, "a security module%s%s", text[0] ? ", in its context " : "", text);
+	*ret_advice = "give it a context that may read all processes";
+	return true;
 }
 
 /* ---- why it was refused ---- */

@@ -12,6 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What is lost where other processes' /proc is not to be read; after "without it". */
+#define PRIVILEGES_UNREAD                                                                 \
+	"their programs are named by what the kernel side sees of them or by their main " \
+	"thread, workers not after who started them, and traces know no logical tasks"
+
 struct privilege {
 	unsigned int capability; /* its number, linux/capability.h */
 	const char *name;
@@ -31,6 +36,13 @@ bool privileges_suffice(uint64_t held, unsigned int capability);
 
 /* Whether a seccomp filter is in force for the calling thread. */
 bool privileges_filtered(void);
+
+/*
+ * Whether processes are kept from being read though CAP_SYS_PTRACE is held: by a security module's
+ * confinement. Told by trying; single processes may be protected whatever we are. Then `who` is
+ * what does it, "AppArmor's profile NAME (enforce)", cut to `size`, and *ret_advice what to do.
+ */
+bool privileges_barred(char *who, size_t size, const char **ret_advice);
 
 /*
  * Why the kernel may have refused (EPERM, EACCES, ENOSYS) to load or attach, as a text without a

@@ -8,6 +8,7 @@ input.
 import socket
 import struct
 import sys
+from pathlib import Path
 
 import bed
 
@@ -49,6 +50,7 @@ def http():
     assert connection.recv(4096).startswith(b"HTTP/1.1 200")
 
 
+Path("/proc/self/comm").write_text("MainThread", encoding="ascii")  # as Node does
 commands, idle, open_transactions, requests = map(int, sys.argv[1:])
 for _ in range(commands):
     redis()

@@ -264,7 +264,8 @@ static bool look(struct follow *follow, struct entry *entry)
 	} else if (error != -ESRCH && remote_lives(entry->folder)) {
 		refusals_add(&follow->refusals, REFUSAL_MEMORY, entry->tgid,
 			     error == -EACCES || error == -EPERM ?
-				     "its memory cannot be read, CAP_SYS_PTRACE is missing" :
+				     "its memory cannot be read: CAP_SYS_PTRACE is missing, or a "
+				     "security module forbids it" :
 				     NULL,
 			     error);
 	}
