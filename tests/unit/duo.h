@@ -227,6 +227,16 @@ static inline void duo_begin(const char *request, const char *answer)
 	assert_true(is_duet());
 }
 
+/* Another connection, with so many exchanges in rest; what was told before is forgotten. */
+static inline void duo_anew(unsigned int turns)
+{
+	memset(count, 0, sizeof(count));
+	duo_place(1, 2);
+	duo_open(0, 0);
+	for (unsigned int i = 0; i < turns; i++)
+		duo_turn(GET, OK);
+}
+
 #define DUO(name) cmocka_unit_test_setup_teardown(name, duo_set_up, tear_down)
 
 #endif

@@ -8,24 +8,11 @@
 
 #include "drive.h"
 #include "proto/queries.h"
-#include "proto/wanted.h"
+#include "wanted.h"
 
 static struct drive drive;
 static const enum drive_split splits[] = { DRIVE_WHOLE, DRIVE_RANDOM, DRIVE_BYTES };
 #define EACH_SPLIT for (size_t s = 0; s < sizeof(splits) / sizeof(splits[0]); s++)
-
-static int set_up(void **state)
-{
-	(void)state;
-	return details_begin();
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	details_end();
-	return 0;
-}
 
 /* The exchange told of last was the `number`-th, on that database; "": it is not known. */
 static void assert_last(unsigned int number, const char *database)
@@ -193,14 +180,13 @@ static void test_unwanted(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_redis),
-		TEST(test_redis_transaction),
-		TEST(test_redis_unanswered),
-		TEST(test_redis_midway),
-		TEST(test_postgres),
-		TEST(test_postgres_midway),
+		WANTED(test_redis),
+		WANTED(test_redis_transaction),
+		WANTED(test_redis_unanswered),
+		WANTED(test_redis_midway),
+		WANTED(test_postgres),
+		WANTED(test_postgres_midway),
 		cmocka_unit_test(test_unwanted),
 	};
 

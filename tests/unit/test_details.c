@@ -12,8 +12,8 @@
 #include "details.h"
 #include "proto/http1_details.h"
 #include "proto/queries.h"
-#include "proto/wanted.h"
 #include "protocol.h"
+#include "wanted.h"
 
 extern const struct protocol http1_protocol, postgres_protocol, redis_protocol;
 
@@ -137,19 +137,6 @@ static void send(enum lane lane, const void *data, size_t size)
 
 #define REQUEST(text) send(LANE_REQUEST, "" text, sizeof(text) - 1)
 #define RESPONSE(text) send(LANE_RESPONSE, "" text, sizeof(text) - 1)
-
-static int set_up(void **state)
-{
-	(void)state;
-	return details_begin();
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	details_end();
-	return 0;
-}
 
 /* ---- PostgreSQL ---- */
 
@@ -474,8 +461,6 @@ static void test_unwanted(void **state)
 	REQUEST("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
 	assert_string_equal(talk.log, "");
 }
-
-#define WANTED(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

@@ -59,11 +59,7 @@ static void test_impatient(void **state)
 {
 	(void)state;
 	for (unsigned int turns = 0; turns < 2; turns++) {
-		memset(count, 0, sizeof(count));
-		duo_place(1, 2);
-		duo_open(0, 0);
-		for (unsigned int i = 0; i < turns; i++)
-			duo_turn(GET, OK);
+		duo_anew(turns);
 		assert_true(is_duet() == !!turns);
 		duo_send(CLIENT, GET);
 		duo_read(SERVER, GET);
@@ -84,11 +80,7 @@ static void test_aborted(void **state)
 {
 	(void)state;
 	for (unsigned int turns = 0; turns < 2; turns++) {
-		memset(count, 0, sizeof(count));
-		duo_place(1, 2);
-		duo_open(0, 0);
-		for (unsigned int i = 0; i < turns; i++)
-			duo_turn(GET, OK);
+		duo_anew(turns);
 		duo_send(CLIENT, GET GET);
 		duo_read(SERVER, GET GET);
 		duo_close(SERVER);
