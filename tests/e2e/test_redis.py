@@ -2,7 +2,7 @@
 """Redis: every command counted once, on both ends, by operation and status."""
 
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from lib.process import wait_until
@@ -20,15 +20,11 @@ def booked(observer, redis, unknown=None):
         pass
 
     result = Result()
-    control = redis.book()
-    try:
-        with observer.window() as window:
-            control.reset()
-            result.window = window
-            yield result
-            result.book = control.commands(unknown)
-    finally:
-        control.close()
+    with observer.window() as window, closing(redis.book()) as control:
+        control.reset()
+        result.window = window
+        yield result
+        result.book = control.commands(unknown)
     server = window.counts("redis_server_commands_total", "operation", "status", service=SERVER)
     assert server == result.book
     # What the control connection did; the clients' side is not in the group.
@@ -112,13 +108,11 @@ def test_cache_hits(bed, redis, observer):
 
 
 def test_cache_hits_as_the_server_books_them(bed, redis, observer):
-    control = redis.book()
-    with observer.window() as window:
+    with observer.window() as window, closing(redis.book()) as control:
         control.reset()
         bed.run(["redis-benchmark", "-p", redis.port, "-q", "-n", "5000", "-r", "5000",
                  "-t", "set,get"])  # fmt: skip
         stats = control.info("stats")
-    control.close()
     for ours, theirs in (("hits", "keyspace_hits"), ("misses", "keyspace_misses")):
         found = window.delta.total(f"redis_cache_{ours}_total", service="redis-benchmark")
         assert found == int(stats[theirs]) > 0

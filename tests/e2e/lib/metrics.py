@@ -57,6 +57,10 @@ class Scrape:
         """Whether nothing that the tests compare has moved between two scrapes."""
         return self._compared() == other._compared()
 
+    def told(self):
+        """How many records the observer has read, by kind."""
+        return self.by("onlooker_events_total", "kind")
+
     def _compared(self):
         own = ("onlooker_", "process_")
         return {key: value for key, value in self.samples.items() if not key[0].startswith(own)}

@@ -15,6 +15,7 @@ from .process import wait_until
 
 SETTLE_SECONDS = 5
 SETTLE_PAUSE = 0.3
+BEAT = 0.1  # what happened so long ago has been looked at
 TRACE_SECONDS = 1  # for which a trace waits for calls that are told of later
 END_SECONDS = 30
 # What the sanitizers and tests/sanitized.c say.
@@ -39,6 +40,7 @@ class Observer:
         self.config_path = folder / f"{name}.json"
         self.log_path = folder / f"{name}.log"
         self.killed = False
+        self.settled = None
         self.write_config(config)
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
@@ -99,20 +101,31 @@ class Observer:
             time.sleep(SETTLE_PAUSE)
             scrape = self.scrape()
             if scrape.settled(last) or time.monotonic() > deadline:
+                self.settled = scrape
                 return scrape
             last = scrape
         return last
 
+    def at_rest(self):
+        """A scrape where all has settled: at once if nothing was told of since it last had."""
+        time.sleep(BEAT)
+        scrape = self.scrape()
+        if self.settled and scrape.settled(self.settled) and scrape.told() == self.settled.told():
+            return scrape
+        return self.settle()
+
     def settle_traces(self):
         """Until what is over was posted, but for calls whose request may still be told of."""
         self.settle()
-        time.sleep(TRACE_SECONDS)
+        deadline = time.monotonic() + TRACE_SECONDS
+        while self.scrape().total("onlooker_trace_exchanges_kept") and time.monotonic() < deadline:
+            time.sleep(0.05)
         wait_until(lambda: not self.scrape().total("onlooker_spans_queued"), 60)
 
     @contextmanager
     def window(self, exact=True):
         """What happens within: `delta` of the value is filled in at its end."""
-        window = Window(self.settle())
+        window = Window(self.at_rest())
         yield window
         window.close(self.settle(), exact)
 
