@@ -10,11 +10,12 @@ from contextlib import ExitStack
 from itertools import count
 
 import pytest
-from lib import servers
+from lib import servers, traced
 from lib.exporter import QUICK, Exporter
 from lib.group import Group
 from lib.observer import Observer, sanitized
 from lib.process import Bed, free_port
+from lib.receiver import Receiver
 
 # With the sanitizers it reads several times slower.
 ROOMY = {"limits": {"ring_bytes": 1 << 28}} if sanitized() else {}
@@ -55,6 +56,23 @@ def start_observer(bed, request):
 def observer(start_observer):
     """The module's observer, which watches the bed."""
     return start_observer()
+
+
+@pytest.fixture
+def receiver():
+    """Of the traces of the test."""
+    with Receiver() as ret:
+        yield ret
+
+
+@pytest.fixture(scope="module")
+def tracer(bed, start_observer):
+    """The module's observer with traces; its attribute `receiver` gets them all."""
+    with Receiver() as receiver:
+        observer = start_observer(traced.config(bed, receiver))
+        observer.receiver = receiver
+        yield observer
+        observer.stop()
 
 
 @pytest.fixture

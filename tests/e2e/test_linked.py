@@ -15,18 +15,11 @@ from functools import partial
 import pytest
 from lib.linked import CLIENT, SERVER, judged, observing, settle, warm_up
 from lib.process import HERE, accepts
-from lib.receiver import Receiver
 
 REQUESTS = 300
 FLIGHT = 16
 FIRST, STEP = 2_000_000, 100_000
 CLIENTS = ("requests", "httpx", "httpx-async", "aiohttp", "close")
-
-
-@pytest.fixture
-def receiver():
-    with Receiver() as ret:
-        yield ret
 
 
 UVICORN = [sys.executable, "-m", "uvicorn", "linked:app", "--app-dir", HERE / "apps",
@@ -76,10 +69,9 @@ def test_connection_for_each(bed, start_observer, receiver):
         service(bed, "linked-inner") as inner,
         service(bed, "linked-outer", {"NEXT": f"http://127.0.0.1:{inner}"}) as port,
     ):
-        load = partial(bed.call, "marked.load", port, timeout=400)
-        warm_up(load, CLIENTS)
-        for i, client in enumerate(CLIENTS):
-            load(client, FLIGHT, REQUESTS, FIRST + i * STEP)
+        loads = partial(bed.call, "marked.loads", port, timeout=400)
+        warm_up(loads, CLIENTS)
+        loads(CLIENTS, FLIGHT, REQUESTS, FIRST, STEP)
         traces, scrape = settle(observer, receiver)
     for i, client in enumerate(CLIENTS):
         first = FIRST + i * STEP
@@ -126,10 +118,9 @@ def test_unix_socket(bed, start_observer, receiver):
         local_service(bed, "linked-local") as place,
         service(bed, "linked-to-local", {"NEXT": "http://x", "SOCKET": str(place)}) as port,
     ):
-        load = partial(bed.call, "marked.load", port, timeout=400)
-        warm_up(load, clients)
-        for i, client in enumerate(clients):
-            load(client, FLIGHT, REQUESTS, FIRST + i * STEP)
+        loads = partial(bed.call, "marked.loads", port, timeout=400)
+        warm_up(loads, clients)
+        loads(clients, FLIGHT, REQUESTS, FIRST, STEP)
         first = FIRST + len(clients) * STEP
         script = 'for n in $(seq "$2" "$3"); do curl -sSf --unix-socket "$1" "x/leaf/$n"; done'
         bed.run(["sh", "-c", script, "sh", place, first, first + REQUESTS - 1])
@@ -175,9 +166,9 @@ def test_impatient(bed, start_observer, receiver):
         service(bed, "linked-slow") as inner,
         service(bed, "linked-impatient", {"NEXT": f"http://127.0.0.1:{inner}"}) as port,
     ):
-        load = partial(bed.call, "marked.load", port, timeout=400)
-        warm_up(load, ["impatient"])
-        load("impatient", FLIGHT, count, FIRST)
+        loads = partial(bed.call, "marked.loads", port, timeout=400)
+        warm_up(loads, ["impatient"])
+        loads(["impatient"], FLIGHT, count, FIRST, STEP)
         traces, scrape = settle(observer, receiver)
     found = judged(
         traces, FIRST, count, (SERVER, "impatient"), (CLIENT, "slow"), (SERVER, "slow")

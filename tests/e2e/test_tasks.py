@@ -13,6 +13,7 @@ import pytest
 from lib.observer import sanitized
 from lib.process import HERE, accepts, free_port, wait_until
 from lib.tasks import Tasks
+from lib.traced import FOUND
 
 FLIGHT = 64
 REQUESTS = 300
@@ -37,19 +38,16 @@ def service(bed, postgres, redis, *flags, port=None, python=sys.executable, env=
 
 def warm(bed, tool, port, paths, followed):
     """Until the service's processes are followed, its worker threads there."""
-    for path in paths:
-        bed.call("marked.load", port, path, FLIGHT, FLIGHT * 2, WARM)
+    bed.call("marked.loads", port, paths, FLIGHT, FLIGHT * 2, WARM, 0)
     wait_until(lambda: tool.followed()[0] >= followed, what="the following")
-    time.sleep(1.5)
-    for path in paths:
-        bed.call("marked.load", port, path, FLIGHT, FLIGHT * 2, WARM)
+    time.sleep(FOUND)
+    bed.call("marked.loads", port, paths, FLIGHT, FLIGHT * 2, WARM, 0)
 
 
 def judge(bed, tool, port, paths):
     """By endpoint: what became of each query, in numbers."""
     found = {}
-    for i, path in enumerate(paths):
-        bed.call("marked.load", port, path, FLIGHT, REQUESTS, FIRST + i * WARM)
+    bed.call("marked.loads", port, paths, FLIGHT, REQUESTS, FIRST, WARM)
     time.sleep(0.5)
     judgement = tool.stop()
     assert judgement.lost == 0

@@ -9,7 +9,6 @@ from collections import Counter
 
 import pytest
 from lib.process import HERE, accepts
-from lib.receiver import Receiver
 from lib.traced import (
     FIRST,
     FLIGHT,
@@ -25,12 +24,6 @@ from lib.traced import (
 from lib.traces import ERROR, asked_by, commands_of, statements_of
 
 ENDPOINTS = ("async", "sync", "tothread", "executor", "gather", "stream", "depends")
-
-
-@pytest.fixture
-def receiver():
-    with Receiver() as ret:
-        yield ret
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])

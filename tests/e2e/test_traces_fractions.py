@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 from lib.process import HERE, accepts
-from lib.receiver import Receiver
-from lib.traced import FIRST, config, traces_of
+from lib.traced import FIRST, traces_of
 from lib.traces import asked_by
 
 APPS = HERE / "apps"
@@ -84,28 +83,17 @@ def count(traces, path):
     return found
 
 
-@pytest.fixture(scope="module")
-def receiver():
-    with Receiver() as ret:
-        yield ret
-
-
-@pytest.fixture(scope="module")
-def observer(bed, start_observer, receiver):
-    return start_observer(config(bed, receiver))
-
-
 @pytest.mark.parametrize("program", ["node", "java-pool", "java-virtual"])
-def test_fractions(bed, postgres, redis, observer, receiver, program):
+def test_fractions(bed, postgres, redis, tracer, program):
     port = bed.port()
     words = command(program, bed, port, postgres, redis)
-    receiver.forget()
+    tracer.receiver.forget()
     with bed.start(f"fractions-{program}", words) as process:
         process.wait_for(lambda: accepts(port), 30)
         for flight in FLIGHTS:
             bed.call("marked.load", port, f"x{flight}", flight, REQUESTS, FIRST)
             time.sleep(1)  # they are settled before others are under way at once
-    traces = traces_of(observer, receiver, observer.scrape())
+    traces = traces_of(tracer, tracer.receiver, tracer.scrape())
     for flight in FLIGHTS:
         found = count(traces, f"x{flight}")
         total = sum(found.values())

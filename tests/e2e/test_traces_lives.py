@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from lib.observer import sanitized
 from lib.process import wait_until
-from lib.receiver import Receiver
 from lib.traced import config
 
 SECONDS = int(os.environ.get("LIVES_SECONDS", "10"))
@@ -90,12 +89,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture(scope="module")
-def receiver():
-    with Receiver() as ret:
-        yield ret
 
 
 def descriptors(pid):

@@ -5,14 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from lib import servers
 from lib.process import HERE, accepts
-from lib.receiver import Receiver
-from lib.traced import FIRST, FLIGHT, STEP, WARM, config, judge, traces_of
+from lib.traced import FIRST, FLIGHT, STEP, WARM, judge, traces_of, warm_up
 
 APPS = HERE / "apps"
 PYTHON = sys.executable
@@ -26,17 +24,6 @@ def postgres(bed):
     server = servers.Postgres(bed, "traces-pg", connections=400)
     yield server
     server.stop()
-
-
-@pytest.fixture(scope="module")
-def receiver():
-    with Receiver() as ret:
-        yield ret
-
-
-@pytest.fixture(scope="module")
-def observer(bed, start_observer, receiver):
-    return start_observer(config(bed, receiver))
 
 
 @pytest.fixture
@@ -57,17 +44,15 @@ def run(bed, postgres, redis):
         process.stop()
 
 
-def look(bed, observer, receiver, port, paths):
+def look(bed, tracer, port, paths):
     """What became of REQUESTS requests of each path, after a warm-up."""
-    for _ in range(2):
-        bed.call("marked.loads", port, paths, FLIGHT, FLIGHT * 2, WARM, 0)
-        time.sleep(1.3)
-    receiver.forget()
-    before = observer.scrape()
+    warm_up(lambda: bed.call("marked.loads", port, paths, FLIGHT, FLIGHT * 2, WARM, 0))
+    before = tracer.settle()
+    tracer.receiver.forget()
     bed.call("marked.loads", port, paths, FLIGHT, REQUESTS, FIRST, STEP)
-    time.sleep(1)
-    scrape = observer.scrape()
-    traces = traces_of(observer, receiver, scrape)
+    tracer.settle_traces()
+    scrape = tracer.scrape()
+    traces = traces_of(tracer, tracer.receiver, scrape)
     lost = [one.total("onlooker_trace_exchanges_lost_total") for one in (before, scrape)]
     found = {
         path: judge(traces, path, FIRST + i * STEP, REQUESTS) for i, path in enumerate(paths)
@@ -101,46 +86,46 @@ def gunicorn(bed, run):
     return start
 
 
-def test_uvicorn_workers(bed, observer, receiver, uvicorn):
+def test_uvicorn_workers(bed, tracer, uvicorn):
     """Below SQLAlchemy, too: with asyncpg, psycopg2 and psycopg."""
     port = uvicorn("traces:app", "--workers", 3)
-    found = look(bed, observer, receiver, port, ("async", "executor", "alchemy", "alchemysync"))
+    found = look(bed, tracer, port, ("async", "executor", "alchemy", "alchemysync"))
     assert right(found), found
 
 
-def test_gunicorn_with_uvicorn(bed, observer, receiver, gunicorn):
+def test_gunicorn_with_uvicorn(bed, tracer, gunicorn):
     port = gunicorn("traces:app", "-k", "uvicorn_worker.UvicornWorker", "--workers", 2)
-    found = look(bed, observer, receiver, port, ("sync", "gather"))
+    found = look(bed, tracer, port, ("sync", "gather"))
     assert right(found), found
 
 
-def test_gunicorn_threads(bed, observer, receiver, gunicorn):
+def test_gunicorn_threads(bed, tracer, gunicorn):
     port = gunicorn("traces_wsgi:app", "--workers", 2, "--threads", 32)
-    found = look(bed, observer, receiver, port, ["wsgi"])
+    found = look(bed, tracer, port, ["wsgi"])
     assert right(found), found
 
 
-def test_django_threads(bed, observer, receiver, gunicorn):
+def test_django_threads(bed, tracer, gunicorn):
     port = gunicorn("traces_django:application", "--workers", 2, "--threads", 32)
-    found = look(bed, observer, receiver, port, ("django", "djangoasync"))
+    found = look(bed, tracer, port, ("django", "djangoasync"))
     assert right(found), found
 
 
-def test_django_uvicorn(bed, observer, receiver, uvicorn):
+def test_django_uvicorn(bed, tracer, uvicorn):
     port = uvicorn("traces_django:asgi")
-    found = look(bed, observer, receiver, port, ("django", "djangoasync"))
+    found = look(bed, tracer, port, ("django", "djangoasync"))
     assert right(found), found
 
 
 @pytest.mark.parametrize("version", ["0.17.0", "0.22.1"])
-def test_older_uvloop(bed, observer, receiver, run, version):
+def test_older_uvloop(bed, tracer, run, version):
     """Those that queue what is written, Debian 12's own among them."""
     folder = subprocess.check_output([HERE / "libraries", "uvloop", version], text=True)
     port = bed.port()
     run(PYTHON, "-m", "uvicorn", "traces:app", "--host", "127.0.0.1", "--port", port,
         "--no-access-log", "--loop", "uvloop", port=port,
         PYTHONPATH=f"{folder.strip()}:{APPS}")  # fmt: skip
-    found = look(bed, observer, receiver, port, ("async", "executor"))
+    found = look(bed, tracer, port, ("async", "executor"))
     assert right(found), found
 
 
@@ -160,31 +145,31 @@ def newest_python():
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_newest_python(bed, observer, receiver, run, newest_python, loop):
+def test_newest_python(bed, tracer, run, newest_python, loop):
     root, folder = newest_python
     port = bed.port()
     run("chroot", root, "/usr/bin/python3", "-m", "uvicorn", "traces:app", "--host", "127.0.0.1",
         "--port", port, "--no-access-log", "--loop", loop, port=port,
         PYTHONPATH=f"/opt/site:{folder}")  # fmt: skip
-    found = look(bed, observer, receiver, port, ("async", "sync", "executor"))
+    found = look(bed, tracer, port, ("async", "sync", "executor"))
     assert right(found), found
 
 
-def test_threads_in_c(bed, observer, receiver, run, postgres, redis):
+def test_threads_in_c(bed, tracer, run, postgres, redis):
     port, program = bed.port(), bed.folder / "traces-c"
     subprocess.run(
         ["gcc", "-O1", "-D_GNU_SOURCE", "-Wall", "-pthread", "-o", program, APPS / "traces.c"],
         check=True,
     )
     run(program, port, redis.port, postgres.port, "e2e", port=port)
-    found = look(bed, observer, receiver, port, ["c"])
+    found = look(bed, tracer, port, ["c"])
     assert right(found), found
 
 
 @pytest.mark.skipif(not shutil.which("go"), reason="no Go")
-def test_goroutines(bed, observer, receiver, run, postgres, redis):
+def test_goroutines(bed, tracer, run, postgres, redis):
     port, program = bed.port(), bed.folder / "traces-go"
     subprocess.run(["go", "build", "-C", APPS / "traces_go", "-o", program, "."], check=True)
     run(program, port, redis.port, postgres.url(sslmode="disable"), port=port)
-    found = look(bed, observer, receiver, port, ["go"])
+    found = look(bed, tracer, port, ["go"])
     assert right(found), found

@@ -6,12 +6,10 @@ translated, as those of Kubernetes' Services are: each byte is taken once, and t
 
 import sys
 from contextlib import ExitStack, contextmanager
-from functools import partial
 
 import pytest
 from lib.linked import CLIENT, SERVER, judged, observing, settle, warm_up
 from lib.process import HERE
-from lib.receiver import Receiver
 from lib.spaces import HAIRPIN, MASQUERADED, SERVICE, A, B, Node, Unable
 
 REQUESTS = 300
@@ -31,21 +29,12 @@ def node():
         yield running
 
 
-@pytest.fixture
-def receiver():
-    with Receiver() as ret:
-        yield ret
-
-
-@contextmanager
-def service(bed, space, name, host, port, env=None):
+def service(bed, space, name, port, env=None):
     # fmt: off
     command = [sys.executable, "-m", "uvicorn", "linked:app", "--app-dir", HERE / "apps",
                "--host", "0.0.0.0", "--port", port, "--no-access-log"]
     # fmt: on
-    with space.start(bed, name, command, env=env):
-        space.wait_for(host, port)
-        yield
+    return space.start(bed, name, command, env=env)
 
 
 @contextmanager
@@ -76,18 +65,28 @@ def nginx(bed, space, host, port):
 
 def test_traces(bed, node, start_observer, receiver):
     """A service in a pod asks one in another, or itself: one trace, by whatever address."""
+    ports = {way: 8100 + i for i, way in enumerate(WAYS)}
+
+    def loads(way, *args):
+        node.a.call(bed, "marked.loads", ports[way], *args)
+
+    def loads_of_all(*args):
+        for way in WAYS:
+            loads(way, *args)
+
     with ExitStack() as running:
         observer = running.enter_context(observing(start_observer, bed, receiver))
-        running.enter_context(service(bed, node.b, "translated-b", B, 8080))
-        running.enter_context(service(bed, node.a, "translated-self", A, 8080))
-        for i, (way, address) in enumerate(WAYS.items()):
-            port = 8080 if way == "address" else 80
-            env = {"NEXT": f"http://{address}:{port}"}
-            with service(bed, node.a, f"translated-{way}", A, 8100 + i, env):
-                call = partial(node.a.call, bed, "marked.load", 8100 + i)
-                warm_up(call, CLIENTS)
-                for n, client in enumerate(CLIENTS):
-                    call(client, FLIGHT, REQUESTS, FIRST + (2 * i + n) * STEP)
+        running.enter_context(service(bed, node.b, "translated-b", 8080))
+        running.enter_context(service(bed, node.a, "translated-self", 8080))
+        for way, address in WAYS.items():
+            env = {"NEXT": f"http://{address}:{8080 if way == 'address' else 80}"}
+            running.enter_context(service(bed, node.a, f"translated-{way}", ports[way], env))
+        node.b.wait_for(B, 8080)
+        for port in (8080, *ports.values()):
+            node.a.wait_for(A, port)
+        warm_up(loads_of_all, CLIENTS)
+        for i, way in enumerate(WAYS):
+            loads(way, CLIENTS, FLIGHT, REQUESTS, FIRST + 2 * i * STEP, STEP)
         traces, scrape = settle(observer, receiver)
     for i, way in enumerate(WAYS):
         for n, client in enumerate(CLIENTS):

@@ -1,28 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Traces that go through several services: whole, or where they end."""
 
-import time
 from collections import Counter
 
 from . import traced
-from .traced import WARM, observing
+from .traced import WARM, observing, settle
 from .traces import CLIENT, SERVER
 
 __all__ = ["CLIENT", "SERVER", "judged", "observing", "settle", "warm_up"]
 
-SETTLED = 2.5  # seconds until traces of what is over are posted
 
-
-def warm_up(load, paths):
-    """Until logical tasks are followed: whose calls are whose is known by them."""
-    for _ in range(2):
-        for path in paths:
-            load(path, 16, 32, WARM)
-        time.sleep(2)
-
-
-def settle(observer, receiver):
-    return traced.settle(observer, receiver, SETTLED)
+def warm_up(loads, paths):
+    """As lib.traced has it; by what loads paths."""
+    traced.warm_up(lambda: loads(paths, 16, 32, WARM, 0))
 
 
 def _marked(span):

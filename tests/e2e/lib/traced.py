@@ -11,7 +11,7 @@ from .traces import Traces, asked_by
 FLIGHT = 64
 REQUESTS = 300
 WARM, FIRST, STEP = 1_000_000, 2_000_000, 100_000
-SETTLED = 1.5  # seconds until traces of what is over are posted
+FOUND = 1.5  # seconds from a process's first call until all is found that tells its tasks
 ALL = {"sampler": "always_on", "delay": 0.1, "flush": 20, "queue": 32768, "batch": 2048}
 
 
@@ -45,21 +45,25 @@ def service(bed, postgres, redis, *flags, name="traces-app", env=None):
         yield port
 
 
+def warm_up(load):
+    """Until logical tasks are followed: whose calls are whose is known by them. Then once more, for
+    what is made anew of connections and threads."""
+    load()
+    time.sleep(FOUND)
+    load()
+
+
 def load(bed, port, paths):
     """Requests of each path after a warm-up; when they began."""
-    for _ in range(2):
-        for path in paths:
-            bed.call("marked.load", port, path, FLIGHT, FLIGHT * 2, WARM)
-        time.sleep(2)
+    warm_up(lambda: bed.call("marked.loads", port, paths, FLIGHT, FLIGHT * 2, WARM, 0))
     begin = time.time_ns()
-    for i, path in enumerate(paths):
-        bed.call("marked.load", port, path, FLIGHT, REQUESTS, FIRST + i * STEP)
+    bed.call("marked.loads", port, paths, FLIGHT, REQUESTS, FIRST, STEP)
     return begin
 
 
-def settle(observer, receiver, seconds=SETTLED):
+def settle(observer, receiver):
     """All that the observer knows was posted, at its end at the latest; what it said before."""
-    time.sleep(seconds)
+    observer.settle_traces()
     scrape = observer.scrape()
     assert not scrape.total("onlooker_spans_dropped_total")
     assert not scrape.total("onlooker_trace_exchanges_lost_total", reason="no_room")
