@@ -6,6 +6,7 @@ the servers' own books and the clients' own counts, never in the observer's.
 """
 
 import os
+import sys
 from contextlib import ExitStack
 from itertools import count
 
@@ -14,8 +15,10 @@ from lib import servers, traced
 from lib.exporter import QUICK, Exporter
 from lib.group import Group
 from lib.observer import Observer, sanitized
-from lib.process import Bed, free_port
+from lib.process import HERE, Bed, free_port
 from lib.receiver import Receiver
+
+sys.path.insert(0, str(HERE / "clients"))  # what they send, some tests know
 
 # With the sanitizers it reads several times slower.
 ROOMY = {"limits": {"ring_bytes": 1 << 28}} if sanitized() else {}

@@ -4,15 +4,12 @@ Connections that have spoken well and then go wrong, both ends of them ours: eac
 of its own, whose series are compared with its ledger, label by label.
 """
 
-import sys
 from collections import Counter
 
 import pytest
-from lib.process import HERE, wait_until
+from lib.process import wait_until
 from lib.stepped import Led
-
-sys.path.insert(0, str(HERE / "clients"))
-from poison import CASES  # noqa: E402
+from poison import CASES
 
 LABELS = {"http": ("method", "endpoint", "status"), "redis": ("operation", "status"),
           "db": ("operation", "status")}  # fmt: skip

@@ -7,13 +7,8 @@ yielded last: of both sides, or the client's and the server's. Nothing that was 
 start may count, nor be taken for something else.
 """
 
-import sys
 import time
 from collections import Counter
-
-from .process import HERE
-
-sys.path.insert(0, str(HERE / "clients"))  # the tests put their bytes together with them
 
 AT_MOST, EXACTLY = "at most", "exactly"
 NOTHING = Counter()
