@@ -212,9 +212,10 @@ def test_short_lives(bed, redis, start_tool):
 
 def test_leaves_a_running_service(bed, postgres, redis, start_tool):
     """Probes come and go again and again under load; the service notices nothing."""
-    port = bed.port()
+    port, under_way = bed.port(), bed.folder / "tasks-under-way"
+    under_way.touch()
     with service(bed, postgres, redis, port=port) as process:
-        with bed.start_call("marked.load_for", port, "executor", FLIGHT, 15) as load:
+        with bed.start_call("marked.load_while", port, "executor", FLIGHT, str(under_way)) as load:
             for i in range(5):
                 tool = start_tool(port, postgres.port, redis.port)
                 wait_until(lambda t=tool: t.followed()[0] >= 1, what="the following")
@@ -224,6 +225,8 @@ def test_leaves_a_running_service(bed, postgres, redis, start_tool):
                     tool.process.wait()
                 else:
                     tool.stop()
+            time.sleep(1)  # it goes on without them
             assert load.process.poll() is None, load.log_text()
+            under_way.unlink()
             assert load.process.wait(60) == 0, load.log_text()
         assert process.process.poll() is None

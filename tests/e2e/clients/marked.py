@@ -2,7 +2,7 @@
 """Requests with a mark each, many in flight on connections that stay open."""
 
 import asyncio
-import time
+import os
 from itertools import count, takewhile
 
 
@@ -42,10 +42,10 @@ def loads(port, paths, flight, count, first, step):
         load(port, path, flight, count, first + i * step)
 
 
-def load_for(port, path, flight, seconds):
-    """As load(), for a time; how many requests it was."""
-    end, done = time.monotonic() + seconds, count()
-    numbers = takewhile(lambda _: time.monotonic() < end, done)
+def load_while(port, path, flight, file):
+    """As load(), as long as the file is there; how many requests it was."""
+    done = count()
+    numbers = takewhile(lambda _: os.path.exists(file), done)
 
     async def run():
         await asyncio.gather(*(_requests(port, path, numbers) for _ in range(flight)))
