@@ -39,6 +39,7 @@ struct connections {
 };
 
 static void look(void *context, struct conversation *conversation);
+static void part(void *context, struct conversation *conversation);
 
 int connections_new(uint32_t limit, struct slot *slots, struct pipeline *pipeline,
 		    const struct connections_host *host, struct connections **ret)
@@ -61,7 +62,8 @@ int connections_new(uint32_t limit, struct slot *slots, struct pipeline *pipelin
 	connections->pipeline = pipeline;
 	connections->host = *host;
 	pipeline->look = look;
-	pipeline->look_context = connections;
+	pipeline->part = part;
+	pipeline->context = connections;
 	*ret = connections;
 	return 0;
 }
@@ -284,11 +286,27 @@ static void look_at_twin(struct connections *connections, struct entry *entry,
 		    (c->connection.side == SIDE_CLIENT) == (direction == DIRECTION_RX))
 			duet_try(entry, connections->pipeline);
 	}
-	/* Or a duet no more: what it reads is wanted again. */
+	/* Or a duet no more: it carries nothing of ours. */
 	if (c->duet || !connections->slots[other->slot].limit[DIRECTION_RX])
 		verdict_tell(other, &connections->slots[other->slot]);
 	if (other->deadline && is_whole(other, 0))
 		entry_end(connections, other, true);
+}
+
+static struct entry *entry_of(struct conversation *conversation)
+{
+	return (struct entry *)((char *)conversation - offsetof(struct entry, conversation));
+}
+
+/* For the pipeline: a duet no more, so what it reads is wanted again, and at once. */
+static void part(void *context, struct conversation *conversation)
+{
+	struct connections *connections = context;
+	struct entry *entry = entry_of(conversation);
+	struct slot *slot = &connections->slots[entry->slot];
+
+	if (slot->generation == entry->generation)
+		verdict_tell(entry, slot);
 }
 
 /*
@@ -299,8 +317,7 @@ static void look_at_twin(struct connections *connections, struct entry *entry,
 static void look(void *context, struct conversation *conversation)
 {
 	struct connections *connections = context;
-	struct entry *entry =
-		(struct entry *)((char *)conversation - offsetof(struct entry, conversation));
+	struct entry *entry = entry_of(conversation);
 	const struct slot *slot = &connections->slots[entry->slot];
 	struct read_note note;
 

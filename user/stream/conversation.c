@@ -146,6 +146,17 @@ static bool too_early(const struct conversation *c, unsigned int direction,
 	       chunk->bytes.size < chunk->moved;
 }
 
+/*
+ * The other direction has one put aside that was moved before: it comes after what that waits for.
+ * If that is given up, what comes next may be a turn.
+ */
+static bool is_behind(const struct conversation *c, unsigned int direction, uint64_t time)
+{
+	const struct flow *other = &c->flows[!direction];
+
+	return flow_stuck(other) && other->ahead->chunk.time < time;
+}
+
 /* Midway it is known who has moved something, if not what. */
 static void pass_over(struct conversation *c, unsigned int direction)
 {
@@ -163,7 +174,7 @@ static void take(struct conversation *c, struct pipeline *p, unsigned int direct
 	uint64_t end = chunk->position + chunk->moved;
 	enum flow_take taken;
 
-	if (patient && too_early(c, direction, chunk))
+	if (patient && (too_early(c, direction, chunk) || is_behind(c, direction, chunk->time)))
 		taken = flow_defer(flow, &p->memory, chunk);
 	else
 		taken = flow_take(flow, &p->memory, chunk, patient);
@@ -190,27 +201,29 @@ static void take(struct conversation *c, struct pipeline *p, unsigned int direct
 	}
 }
 
-/* The other direction has put one aside that was moved before. */
-static bool comes_later(const struct conversation *c, unsigned int direction)
+/* The direction of the oldest chunk put aside. */
+static unsigned int oldest_ahead(const struct conversation *c)
 {
-	const struct ahead *ahead = c->flows[direction].ahead;
-	const struct ahead *other = c->flows[!direction].ahead;
+	const struct ahead *ahead[] = { c->flows[0].ahead, c->flows[1].ahead };
 
-	return ahead && other && other->chunk.time < ahead->chunk.time;
+	return !ahead[0] || (ahead[1] && ahead[1]->chunk.time < ahead[0]->chunk.time);
 }
 
-/*
- * Chunks put aside follow once what was missing came, or (force) is given up. Midway it counts who
- * has moved something last, so they follow in the order of time.
- */
+/* They follow in the order of time; but not a request the answers that wait for it. */
+static bool comes_next(const struct conversation *c, unsigned int direction)
+{
+	if (c->waiting_since && !flow_stuck(&c->flows[direction_of(c, LANE_RESPONSE)]))
+		return lane_of(c, direction) == LANE_REQUEST;
+	return oldest_ahead(c) == direction;
+}
+
+/* Chunks put aside follow once what was missing came, or (force) is given up. */
 static void take_ahead(struct conversation *c, struct pipeline *p, unsigned int direction,
 		       bool force)
 {
 	struct ahead *ahead;
 
-	while (c->phase != PHASE_DEAF &&
-	       (force || !c->waiting_since || lane_of(c, direction) != LANE_RESPONSE) &&
-	       (force || c->phase != PHASE_MIDWAY || !comes_later(c, direction)) &&
+	while (c->phase != PHASE_DEAF && (force || comes_next(c, direction)) &&
 	       (ahead = flow_ahead_pop(&c->flows[direction], force))) {
 		if (c->phase == PHASE_SPEAKING && c->doubt)
 			judge(c, p, direction, false);
@@ -222,10 +235,37 @@ static void take_ahead(struct conversation *c, struct pipeline *p, unsigned int 
 	}
 }
 
+static unsigned int count_ahead(const struct conversation *c)
+{
+	return c->flows[0].ahead_count + c->flows[1].ahead_count;
+}
+
+/* As many as can; where there is no room for more, at least one. */
+static void take_all_ahead(struct conversation *c, struct pipeline *p)
+{
+	unsigned int before;
+
+	while (c->phase != PHASE_DEAF && (before = count_ahead(c))) {
+		bool full = c->flows[0].ahead_count == FLOW_AHEAD ||
+			    c->flows[1].ahead_count == FLOW_AHEAD;
+
+		take_ahead(c, p, oldest_ahead(c), full);
+		take_ahead(c, p, direction_of(c, LANE_REQUEST), false);
+		if (count_ahead(c) == before)
+			break;
+	}
+}
+
+/* What is missing will not come any more. */
+static void give_up_missing(struct conversation *c, struct pipeline *p)
+{
+	while (c->phase != PHASE_DEAF && count_ahead(c))
+		take_ahead(c, p, oldest_ahead(c), true);
+}
+
 void conversation_feed(struct conversation *c, struct pipeline *p, unsigned int direction,
 		       const struct chunk *chunk)
 {
-	struct flow *flow = &c->flows[direction];
 	bool rested;
 
 	if (c->phase == PHASE_DEAF)
@@ -237,14 +277,7 @@ void conversation_feed(struct conversation *c, struct pipeline *p, unsigned int 
 	else if (c->doubt)
 		judge(c, p, direction, rested);
 	take(c, p, direction, chunk, true);
-	if (flow->ahead && c->phase != PHASE_DEAF) {
-		if (flow->ahead_count == FLOW_AHEAD)
-			take_ahead(c, p, direction, true);
-		else
-			take_ahead(c, p, direction, false);
-	}
-	if (c->flows[!direction].ahead && c->phase != PHASE_DEAF)
-		take_ahead(c, p, !direction, false);
+	take_all_ahead(c, p);
 	if (c->phase == PHASE_DEAF)
 		return;
 	if (c->pair.held.first || duet_awaits(c))
@@ -298,10 +331,7 @@ static void abort_waiting(struct conversation *c, struct pipeline *p, uint64_t n
  */
 static void finish(struct conversation *c, struct pipeline *p, bool led)
 {
-	for (int i = 0; i < 2; i++) {
-		while (c->phase != PHASE_DEAF && c->flows[i].ahead)
-			take_ahead(c, p, i, true);
-	}
+	give_up_missing(c, p);
 	if (c->phase == PHASE_SPEAKING && c->waiting_since)
 		parse_late(c, p);
 	if (c->phase == PHASE_SPEAKING && !led)
@@ -359,6 +389,7 @@ void conversation_forsake(struct conversation *c, struct pipeline *p)
 
 void conversation_lose(struct conversation *c, struct pipeline *p)
 {
+	give_up_missing(c, p);
 	if (in_step(c))
 		gap(c, p, direction_of(c, LANE_REQUEST), LOSS_NONE);
 }
@@ -404,7 +435,8 @@ static void decide(struct conversation *c, struct pipeline *p, uint64_t now)
 	if (c->phase == PHASE_SPEAKING && c->waiting_since && c->waiting_since + PATIENCE_NS <= now)
 		stop_waiting(c, p);
 	while (is_overdue(&c->flows[0], now) || is_overdue(&c->flows[1], now))
-		take_ahead(c, p, !c->flows[0].ahead || comes_later(c, 0), true);
+		take_ahead(c, p, oldest_ahead(c), true);
+	take_all_ahead(c, p);
 	if (c->phase != PHASE_FOLLOWED && c->pair.held.first && pair_idle(&c->pair) &&
 	    c->moved_at + PATIENCE_NS <= now)
 		pair_unmute(&c->pair, &p->outlet);

@@ -55,9 +55,10 @@ struct pipeline {
 	struct protocol_counts counts[PROTOCOLS_MAX + 1];
 	uint64_t losses[LOSS_REASONS]; /* gaps whose cause was said with the data */
 	struct conversation *pending;  /* those that wait for something that time can decide */
-	/* Looks for what an end of a duet has read meanwhile. */
+	/* Of ends of duets: looks for what one has read meanwhile; one is for itself again. */
 	void (*look)(void *context, struct conversation *conversation);
-	void *look_context;
+	void (*part)(void *context, struct conversation *conversation);
+	void *context;
 };
 
 struct duet;

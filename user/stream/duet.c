@@ -206,9 +206,9 @@ void duet_look(struct conversation *c, struct pipeline *p)
 	if (!duet)
 		return;
 	if (server_awaits(duet))
-		p->look(p->look_context, duet->server);
+		p->look(p->context, duet->server);
 	if (client_awaits(duet))
-		p->look(p->look_context, duet->client);
+		p->look(p->context, duet->client);
 }
 
 /* A lane is told of up to `edge`, or nobody has to: of what is skipped there is no record. */
@@ -254,10 +254,14 @@ void duet_break(struct duet *duet, struct pipeline *p)
 	struct conversation *server = duet->server, *client = duet->client;
 
 	unlink_ends(duet, p);
-	if (client)
+	if (client) {
 		begin_anew(client, p);
-	if (server)
+		p->part(p->context, client);
+	}
+	if (server) {
 		phase_midway(server, p);
+		p->part(p->context, server);
+	}
 }
 
 void duet_deafen(struct duet *duet, struct pipeline *p)

@@ -218,7 +218,7 @@ struct ahead *flow_ahead_pop(struct flow *flow, bool force)
 
 	if (!ahead)
 		return NULL;
-	if (!force && ahead->chunk.position > flow->next && ahead->chunk.position > flow->parsed)
+	if (!force && flow_stuck(flow))
 		return NULL;
 	flow->ahead = ahead->next;
 	flow->ahead_count--;

@@ -108,6 +108,13 @@ const struct mark *flow_mark(const struct flow *flow, uint64_t position);
 struct ahead *flow_ahead_pop(struct flow *flow, bool force);
 void flow_ahead_free(struct ahead *ahead, struct flow_memory *memory);
 
+/* What was put aside waits for bytes that are missing before it. */
+static inline bool flow_stuck(const struct flow *flow)
+{
+	return flow->ahead && flow->ahead->chunk.position > flow->next &&
+	       flow->ahead->chunk.position > flow->parsed;
+}
+
 /* Forgets all bytes before `position`, parsed or not. */
 void flow_restart(struct flow *flow, struct flow_memory *memory, uint64_t position);
 

@@ -3,9 +3,19 @@
 
 #include "stream/duet.h"
 
+/* The bytes are relayed, sooner or later; only midway it matters that they are not there yet. */
+static bool is_told_twice(const struct entry *entry, unsigned int direction,
+			  const struct chunk *chunk)
+{
+	return entry->relayed && direction == DIRECTION_RX && !chunk->bytes.size &&
+	       entry->conversation.phase == PHASE_SPEAKING;
+}
+
 void record_feed(struct entry *entry, struct pipeline *pipeline, unsigned int direction,
 		 const struct chunk *chunk)
 {
+	if (is_told_twice(entry, direction, chunk))
+		return;
 	if (entry->conversation.duet)
 		duet_feed(entry, pipeline, direction, chunk);
 	else
@@ -98,8 +108,7 @@ static void relay(struct entry *reader, struct pipeline *pipeline, const struct 
 {
 	struct chunk chunk = *sent;
 
-	if (!reader || !reader->relayed || sent->loss || reader->conversation.duet ||
-	    reader->conversation.connection.side != SIDE_SERVER)
+	if (!reader || !reader->relayed || sent->loss || reader->conversation.duet)
 		return;
 	chunk.position = entry_widen(reader, DIRECTION_RX, data->position);
 	chunk.task = 0;

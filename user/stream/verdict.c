@@ -87,7 +87,8 @@ void verdict_tell(struct entry *entry, struct slot *slot)
 		if (slot->limit[i] == limit)
 			continue;
 		if (i == DIRECTION_RX)
-			entry->relayed = !slot->limit[i];
+			entry->relayed = !slot->limit[i] && entry->twin.other &&
+					 c->connection.side == SIDE_SERVER;
 		slot->limit[i] = limit;
 	}
 }
