@@ -2,6 +2,8 @@
 #include "stream/duet.h"
 #include "stream/phase.h"
 
+#define BLIND_REQUESTS 1024 /* that are followed at most */
+
 /* ---- pending: conversations that a tick may have to decide ---- */
 
 void phase_await(struct conversation *c, struct pipeline *p)
@@ -164,4 +166,32 @@ void phase_midway(struct conversation *c, struct pipeline *p)
 	for (int i = 0; i < 2; i++)
 		flow_restart(&c->flows[i], &p->memory, c->flows[i].next);
 	phase_session_update(c, p);
+}
+
+void phase_run(struct conversation *c, struct pipeline *p, unsigned int direction)
+{
+	bool moved = true;
+
+	for (bool first = true; moved; first = false) {
+		const struct flow *flow = &c->flows[direction];
+		const struct flow *other = &c->flows[!direction];
+		uint64_t parsed = flow->parsed;
+
+		if (c->phase == PHASE_FRESH)
+			detect_fresh(c, p, direction);
+		else if (c->phase == PHASE_MIDWAY)
+			detect_midway(c, p, direction);
+		if (c->phase != PHASE_SPEAKING)
+			return;
+		if (lane_of(c, direction) == LANE_RESPONSE) {
+			if (c->blind && !trial_see(c, p, direction))
+				return;
+			c->waiting_since = 0;
+		}
+		parse_lane(c, p, direction);
+		if (c->blind)
+			pair_keep_newest(&c->pair, &p->outlet, BLIND_REQUESTS);
+		moved = other->view.size && (first || flow->parsed != parsed);
+		direction = !direction;
+	}
 }
