@@ -172,6 +172,7 @@ static void close_both(void)
 {
 	enum wire_who first = chance(2) ? WIRE_CLIENT : WIRE_SERVER;
 
+	wire_catch_up(&play.wire);
 	wire_close(&play.wire, first, play.now += STEP_NS, unread_by(first), 0);
 	wire_close(&play.wire, !first, play.now += STEP_NS, unread_by(!first), 0);
 	for (int i = 0; i < 3; i++)
@@ -239,6 +240,18 @@ static void send_call(const struct talk *of, const struct call *call)
 		(struct moved){ call->end, play.now };
 }
 
+/* While records are lost the reader is behind now and then, and does nothing else then either. */
+static bool lags(void)
+{
+	if (!play.losing)
+		return false;
+	if (!play.wire.lags)
+		play.wire.lags = chance(16);
+	else if (chance(4))
+		wire_catch_up(&play.wire);
+	return play.wire.lags;
+}
+
 /* What else happens meanwhile. */
 static void meanwhile(const struct talk *of)
 {
@@ -248,6 +261,8 @@ static void meanwhile(const struct talk *of)
 		read_lane(of, LANE_RESPONSE, chance(2));
 	if (chance(4))
 		wire_return(&play.wire, chance(2));
+	if (lags())
+		return;
 	if (chance(8))
 		connections_tick(play.connections, play.now);
 	if (chance(8))
@@ -261,6 +276,7 @@ static void meanwhile(const struct talk *of)
 
 static void settle(const struct talk *of)
 {
+	wire_catch_up(&play.wire);
 	for (enum wire_who who = WIRE_CLIENT; who <= WIRE_SERVER; who++) {
 		read_lane(of, (enum lane)who, true);
 		wire_return(&play.wire, who);
