@@ -21,6 +21,7 @@
 #include "capture/procfs.h"
 #include "privileges.h"
 #include "util/kernel.h"
+#include "util/path.h"
 
 #define MEMLOCK_LEAST (64ULL * 1024 * 1024)
 #define PROC_TRIES 64
@@ -53,17 +54,6 @@ static void miss(struct check *check, const char *found, const char *advice)
 {
 	fprintf(check->out, "miss  %s -> %s\n", found, advice);
 	check->status = 1;
-}
-
-static void read_text(const char *path, char *ret, size_t size)
-{
-	FILE *file = fopen(path, "re");
-	size_t n = file ? fread(ret, 1, size - 1, file) : 0;
-
-	ret[n] = '\0';
-	ret[strcspn(ret, "\n")] = '\0';
-	if (file)
-		fclose(file);
 }
 
 /* ---- kernel ---- */
@@ -251,7 +241,7 @@ static void check_probes(struct check *check)
 	} else {
 		ok(check, "probes in programs: can be set, for traces");
 	}
-	read_text("/proc/sys/kernel/perf_event_paranoid", text, sizeof(text));
+	path_first_line("/proc/sys/kernel/perf_event_paranoid", text, sizeof(text));
 	ok(check,
 	   "kernel.perf_event_paranoid: %s; above 2 some kernels let none but CAP_SYS_ADMIN "
 	   "set probes",
@@ -271,7 +261,7 @@ static void check_lockdown(struct check *check)
 {
 	char text[128];
 
-	read_text("/sys/kernel/security/lockdown", text, sizeof(text));
+	path_first_line("/sys/kernel/security/lockdown", text, sizeof(text));
 	if (strstr(text, "[confidentiality]"))
 		miss(check, "lockdown: confidentiality, which forbids BPF to read memory",
 		     "boot with lockdown=integrity or without");
@@ -279,7 +269,7 @@ static void check_lockdown(struct check *check)
 		ok(check, "lockdown: %s", text);
 	else
 		ok(check, "lockdown: none, or securityfs is not mounted");
-	read_text("/proc/sys/kernel/unprivileged_bpf_disabled", text, sizeof(text));
+	path_first_line("/proc/sys/kernel/unprivileged_bpf_disabled", text, sizeof(text));
 	ok(check,
 	   "kernel.unprivileged_bpf_disabled: %s; any value will do, BPF is used with privileges",
 	   text[0] ? text : "not there");

@@ -12,6 +12,7 @@
 #include "util/clock.h"
 #include "util/kernel.h"
 #include "util/memory.h"
+#include "util/path.h"
 
 #define TICK_NS (100 * NSEC_PER_MSEC)
 #define FOLLOW_NS (2 * NSEC_PER_MSEC) /* of looking into processes, at a time */
@@ -94,7 +95,7 @@ static int serves(void *context, const struct event_open *open)
 	if (procfs_started_as(open->head.tgid, path, sizeof(path)) &&
 	    procfs_thread_name(open->head.tgid, path, sizeof(path)))
 		return -ENOENT;
-	name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	name = path_base(path);
 	for (int i = 0; protocols[i]; i++) {
 		const char *const *server = protocols[i]->servers;
 

@@ -15,6 +15,7 @@
 
 #include "capture/probe.h"
 #include "util/kernel.h"
+#include "util/path.h"
 
 #define CAPABILITIES 64
 #define TRIES 4096  /* processes looked at */
@@ -89,18 +90,6 @@ void privileges_list(uint64_t set, char *ret, size_t size)
 
 /* ---- other processes ---- */
 
-/* A file's first line, "" where there is none or it cannot be read. */
-static void read_line(const char *path, char *ret, size_t size)
-{
-	FILE *file = fopen(path, "re");
-
-	if (!file || !fgets(ret, (int)size, file))
-		ret[0] = '\0';
-	ret[strcspn(ret, "\n")] = '\0';
-	if (file)
-		fclose(file);
-}
-
 /*
  * Links and mappings ask for less than memory does. Whoever holds the capability is refused by
  * security modules alone; what is no process, is over or has no memory answers something else.
@@ -146,20 +135,20 @@ bool privileges_barred(char *who, size_t size, const char **ret_advice)
 
 	if (!(privileges_held() & BIT(CAP_SYS_PTRACE)) || !are_refused())
 		return false;
-	read_line("/proc/self/attr/apparmor/current", text, sizeof(text));
+	path_first_line("/proc/self/attr/apparmor/current", text, sizeof(text));
 	if (text[0] && strcmp(text, "unconfined") != 0) {
 		snprintf(who, size, "AppArmor's profile %s", text);
 		*ret_advice = "run it unconfined: in Kubernetes securityContext.appArmorProfile: "
 			      "{type: Unconfined}, in Docker --security-opt apparmor=unconfined";
 		return true;
 	}
-	read_line("/proc/sys/kernel/yama/ptrace_scope", text, sizeof(text));
+	path_first_line("/proc/sys/kernel/yama/ptrace_scope", text, sizeof(text));
 	if (strcmp(text, "3") == 0) {
 		snprintf(who, size, "kernel.yama.ptrace_scope, which is 3,");
 		*ret_advice = "set it to 2 or less, which takes a restart of the machine";
 		return true;
 	}
-	read_line("/proc/self/attr/current", text, sizeof(text));
+	path_first_line("/proc/self/attr/current", text, sizeof(text));
 	snprintf(who, size, "a security module%s%s", text[0] ? ", in its context " : "", text);
 	*ret_advice = "give it a context that may read all processes";
 	return true;

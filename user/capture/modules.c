@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "capture/python.h"
+#include "util/path.h"
 
 struct search {
 	struct remote *remote;
@@ -23,7 +24,7 @@ static bool visit(void *context, const struct mapping *mapping)
 {
 	struct search *search = context;
 	struct modules *found = search->found;
-	const char *name = strrchr(mapping->path, '/') + 1;
+	const char *name = path_base(mapping->path);
 	bool library = strncmp(name, "libpython", 9) == 0;
 	bool queue = strncmp(name, "_queue.", 7) == 0;
 	bool uvloop = strstr(mapping->path, "/uvloop/loop.") != NULL;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "capture/interpreter.h"
+#include "util/path.h"
 #include "util/utf8.h"
 
 /* Servers and runners whose own name says little: the application is their argument. */
@@ -37,13 +38,6 @@ static const char *const server_flags[] = { "--reload",
 					    "--debug",
 					    "--access-logfile=-",
 					    NULL };
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
 
 /* `args` ends with NUL after `size` bytes. */
 static void split(const char *args, size_t size, struct arguments *ret)
@@ -146,7 +140,7 @@ static void name_program(const char *name, const struct arguments *args, size_t 
 
 	if (strcmp(name, "bundle") == 0 && first + 1 < args->count &&
 	    strcmp(args->word[first], "exec") == 0)
-		name = base_name(args->word[first + 1]);
+		name = path_base(args->word[first + 1]);
 	else if (interpreter_word(name, positional_servers))
 		application = find_positional(args, first);
 	else if (interpreter_word(name, option_servers))
@@ -159,7 +153,7 @@ static void name_program(const char *name, const struct arguments *args, size_t 
 /* "/srv/shop/__main__.py" is "shop": the file's own name says nothing. */
 static const char *script_name(const char *script, char *room, size_t size)
 {
-	const char *name = base_name(script);
+	const char *name = path_base(script);
 	const char *end = name - 1;
 	const char *begin = end;
 
@@ -192,7 +186,7 @@ static size_t find_first(const char *name, const struct arguments *args)
 	size_t i;
 
 	for (i = 0; i < args->count && i < 3; i++)
-		if (strcmp(base_name(args->word[i]), name) == 0)
+		if (strcmp(path_base(args->word[i]), name) == 0)
 			return i + 1;
 	return args->count ? 1 : 0;
 }
@@ -200,7 +194,7 @@ static size_t find_first(const char *name, const struct arguments *args)
 enum program_kind program_name(const char *started_as, const char *args, size_t size,
 			       char ret[PROGRAM_NAME_SIZE])
 {
-	const char *name = base_name(started_as);
+	const char *name = path_base(started_as);
 	const struct interpreter *interpreter = interpreter_find(name);
 	const char *script = NULL;
 	char room[PROGRAM_NAME_SIZE];
@@ -213,7 +207,7 @@ enum program_kind program_name(const char *started_as, const char *args, size_t 
 		return PROGRAM_OWN;
 	if (interpreter && interpreter_is_loader(interpreter)) {
 		script = interpreter_script(interpreter, &words, &at, &code);
-		name = script ? base_name(script) : name;
+		name = script ? path_base(script) : name;
 		interpreter = script ? interpreter_find(name) : NULL;
 	} else if (!interpreter) {
 		at = find_first(name, &words);

@@ -8,6 +8,7 @@
 
 #include "capture/interpreter.h"
 #include "capture/procfs.h"
+#include "util/path.h"
 #include "util/utf8.h"
 
 #define ARGS_SIZE (128 * 1024)
@@ -67,7 +68,6 @@ static size_t read_args(struct service_reader *reader, uint32_t tgid,
 static const char *choose_start(struct service_reader *reader, uint32_t tgid)
 {
 	struct procfs_facts *facts = &reader->facts;
-	const char *name;
 
 	if (facts->started_as[0] && !is_indirect(facts->started_as))
 		return facts->started_as;
@@ -79,8 +79,7 @@ static const char *choose_start(struct service_reader *reader, uint32_t tgid)
 	 * Neither may be read. What anyone may read is the name of its thread, and its arguments:
 	 * of an interpreter they tell more (Node calls its thread MainThread).
 	 */
-	name = strrchr(reader->args, '/');
-	if (interpreter_find(name ? name + 1 : reader->args))
+	if (interpreter_find(path_base(reader->args)))
 		return reader->args;
 	procfs_thread_name(tgid, facts->started_as, sizeof(facts->started_as));
 	return facts->started_as;
@@ -104,12 +103,9 @@ static bool same_interpreter(uint32_t a, uint32_t b)
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		const char *slash;
-
 		if (procfs_executable(tgid[i], path, sizeof(path)))
 			return false;
-		slash = strrchr(path, '/');
-		kind[i] = interpreter_find(slash ? slash + 1 : path);
+		kind[i] = interpreter_find(path_base(path));
 	}
 	return kind[0] && kind[0] == kind[1];
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "capture/cgroup.h"
+#include "util/path.h"
 
 _Static_assert(CONFIG_WATCHES <= WATCH_RULES, "a bit for each entry");
 
@@ -82,13 +83,9 @@ void watch_free(struct watch *watch)
 
 static bool match_path(const char *glob, const char *path)
 {
-	const char *slash = strrchr(path, '/');
-
 	if (!path[0])
 		return false;
-	if (!strchr(glob, '/') && slash)
-		path = slash + 1;
-	return fnmatch(glob, path, 0) == 0;
+	return fnmatch(glob, strchr(glob, '/') ? path : path_base(path), 0) == 0;
 }
 
 /*
