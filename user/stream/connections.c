@@ -305,8 +305,11 @@ static void part(void *context, struct conversation *conversation)
 	struct entry *entry = entry_of(conversation);
 	struct slot *slot = &connections->slots[entry->slot];
 
-	if (slot->generation == entry->generation)
-		verdict_tell(entry, slot);
+	if (slot->generation != entry->generation)
+		return;
+	entry->relayed = !slot->limit[DIRECTION_RX] && entry->twin.other &&
+			 conversation->connection.side == SIDE_SERVER;
+	verdict_tell(entry, slot);
 }
 
 /*

@@ -174,8 +174,7 @@ static void decide(struct conversation *c, struct pipeline *p, uint64_t now)
 	if (c->phase == PHASE_SPEAKING && c->waiting_since && c->waiting_since + PATIENCE_NS <= now)
 		stop_waiting(c, p);
 	order_tick(c, p, now);
-	if (c->phase != PHASE_FOLLOWED && c->pair.held.first && pair_idle(&c->pair) &&
-	    c->moved_at + PATIENCE_NS <= now)
+	if (c->pair.held.first && pair_idle(&c->pair) && c->moved_at + PATIENCE_NS <= now)
 		pair_unmute(&c->pair, &p->outlet);
 	duet_look(c, p);
 	if (c->phase != PHASE_FOLLOWED)

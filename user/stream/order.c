@@ -107,7 +107,7 @@ static void take_ahead(struct conversation *c, struct pipeline *p, unsigned int 
 
 	while (c->phase != PHASE_DEAF && (force || comes_next(c, direction)) &&
 	       (ahead = flow_ahead_pop(&c->flows[direction], force))) {
-		if (c->phase == PHASE_SPEAKING && c->doubt)
+		if (c->doubt)
 			trial_judge(c, p, direction, false);
 		take(c, p, direction, &ahead->chunk, false);
 		if (c->phase != PHASE_DEAF && !flow_keep(&c->flows[direction], &p->memory))

@@ -7,8 +7,8 @@
 static bool is_told_twice(const struct entry *entry, unsigned int direction,
 			  const struct chunk *chunk)
 {
-	return entry->relayed && direction == DIRECTION_RX && !chunk->bytes.size &&
-	       entry->conversation.phase == PHASE_SPEAKING;
+	return entry->relayed && !entry->conversation.duet && direction == DIRECTION_RX &&
+	       !chunk->bytes.size && entry->conversation.phase == PHASE_SPEAKING;
 }
 
 void record_feed(struct entry *entry, struct pipeline *pipeline, unsigned int direction,

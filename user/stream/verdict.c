@@ -84,11 +84,7 @@ void verdict_tell(struct entry *entry, struct slot *slot)
 		uint32_t limit = limit_of(c, i);
 
 		tell_skip(entry, slot, i);
-		if (slot->limit[i] == limit)
-			continue;
-		if (i == DIRECTION_RX)
-			entry->relayed = !slot->limit[i] && entry->twin.other &&
-					 c->connection.side == SIDE_SERVER;
-		slot->limit[i] = limit;
+		if (slot->limit[i] != limit)
+			slot->limit[i] = limit;
 	}
 }
