@@ -7,14 +7,20 @@
 /* Data classes: with the ring's own header of 8 bytes they fill whole cache lines. */
 #define CAPTURE_MOST 16304
 
-/* The reader looks by itself every few milliseconds; it is woken only while much is coming in. */
-static __always_inline u64 wake_flag(u32 size)
+/*
+ * The reader looks by itself every few milliseconds; it is woken only while much is coming in: by
+ * the record that crosses a boundary of the ring's memory. A pointer becomes a number only by way
+ * of memory, and a count of the bytes would be one more line that all processors write.
+ */
+static __always_inline u64 wake_flag(struct event_head *head, u32 size)
 {
-	u64 before = ring_bytes;
-	u64 after = before + size;
+	u64 time = head->time, begin;
 
-	ring_bytes = after;
-	return before >> wake_shift == after >> wake_shift ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;
+	*(volatile u64 *)&head->time = (u64)head;
+	begin = *(volatile u64 *)&head->time;
+	head->time = time;
+	return begin >> wake_shift == (begin + size) >> wake_shift ? BPF_RB_NO_WAKEUP :
+								     BPF_RB_FORCE_WAKEUP;
 }
 
 /* A record of `size` bytes (a constant) or NULL; the loss is counted. */
@@ -29,7 +35,7 @@ static __always_inline void *ring_reserve(u32 size)
 
 static __always_inline void ring_submit(void *record, u32 size, bool hurry)
 {
-	u64 flag = wake_flag(size);
+	u64 flag = wake_flag(record, size);
 
 	bpf_ringbuf_submit(record, hurry ? BPF_RB_FORCE_WAKEUP : flag);
 }

@@ -51,7 +51,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct read_note);
+	__type(value, struct note_line);
 } read_notes SEC(".maps");
 
 /* By address: the sockets that are taking a slot right now, on any processor. */
@@ -219,7 +219,6 @@ __u32 finding;	   /* enum finding: which pass the iterator makes */
 bool all_found;	   /* what is not known yet is new */
 __u64 rescued;	   /* calls that only the second program saw (hold.h) */
 bool several_seen; /* somebody has ever sent or received several messages at once */
-__u64 ring_bytes;  /* about: several processors add without care */
 
 static __always_inline void count_loss(enum loss_reason reason)
 {

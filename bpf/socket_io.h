@@ -176,7 +176,8 @@ static __always_inline u64 arrival_take(struct conn *conn, struct tcp_sock *tcp)
 	u64 noted = conn->arrival;
 	u32 ticks;
 
-	conn->arrival = 0;
+	if (noted)
+		conn->arrival = 0;
 	if (noted || !tcp)
 		return noted;
 	ticks = (u32)bpf_jiffies64() - tcp->inet_conn.icsk_ack.lrcvtime;

@@ -93,6 +93,12 @@ struct read_note {
 	__u32 moved; /* 0: none; written last, and cleared first */
 };
 
+/* Both ends of a connection often have neighbouring slots, and run on different processors. */
+struct note_line {
+	struct read_note note;
+	__u64 pad[5];
+};
+
 /*
  * One contiguous range of one direction of a stream: `moved` bytes from `position` on, of which the
  * first `captured` follow this header. A call may leave several records, in order.

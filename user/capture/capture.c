@@ -419,12 +419,12 @@ struct slot *capture_slots(const struct capture *capture)
 bool capture_noted(const struct capture *capture, uint32_t slot, struct read_note *ret)
 {
 	int fd = bpf_map__fd(capture->skeleton->maps.read_notes);
-	struct read_note once, again;
+	struct note_line once, again;
 
-	if (bpf_map_lookup_elem(fd, &slot, &once) || !once.moved ||
+	if (bpf_map_lookup_elem(fd, &slot, &once) || !once.note.moved ||
 	    bpf_map_lookup_elem(fd, &slot, &again) || memcmp(&once, &again, sizeof(once)) != 0)
 		return false;
-	*ret = once;
+	*ret = once.note;
 	return true;
 }
 
