@@ -140,6 +140,23 @@ static __always_inline void several_end(void)
 		bpf_map_delete_elem(&several, &task);
 }
 
+/* write, read; sendto, recvfrom */
+static __always_inline bool has_one_buffer(u64 number, bool sends)
+{
+	return number == (sends ? NR(1, 64) : NR(0, 63)) ||
+	       number == (sends ? NR(44, 206) : NR(45, 207));
+}
+
+/* Where the bytes of a call lie that has one buffer for them; 0 for others. */
+static __always_inline u64 buffer_find(u32 direction)
+{
+	struct registers regs;
+
+	if (task_flags() & (PF_KTHREAD | PF_IO_WORKER) || registers_read(&regs))
+		return 0;
+	return has_one_buffer(regs.number, direction == DIRECTION_TX) ? regs.argument[1] : 0;
+}
+
 static __always_inline void buffers_find(struct sock *sk, u32 moved, u32 direction,
 					 struct buffers *ret)
 {
@@ -155,8 +172,7 @@ static __always_inline void buffers_find(struct sock *sk, u32 moved, u32 directi
 	ret->loss = registers_read(&regs);
 	if (ret->loss)
 		return;
-	if (regs.number == (sends ? NR(1, 64) : NR(0, 63)) ||	  /* write, read */
-	    regs.number == (sends ? NR(44, 206) : NR(45, 207))) { /* sendto, recvfrom */
+	if (has_one_buffer(regs.number, sends)) {
 		ret->base = regs.argument[1];
 	} else if (regs.number == (sends ? NR(46, 211) : NR(47, 212))) { /* sendmsg, recvmsg */
 		message_buffers(regs.argument[1], ret);

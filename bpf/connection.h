@@ -229,8 +229,8 @@ static __noinline bool emit_open(struct sock *sk, struct conn *conn, u32 kind_er
 /* The generation first: until there is a slot, nobody looks at it. */
 static __always_inline bool slot_take(struct sock *sk, struct conn *conn)
 {
-	struct read_note *note;
 	struct slot *slot;
+	struct carried *carried;
 	u32 index;
 
 	if (bpf_map_pop_elem(&free_slots, &index)) {
@@ -244,9 +244,9 @@ static __always_inline bool slot_take(struct sock *sk, struct conn *conn)
 	slot->hurried = 0;
 	slot->skipping[0] = slot->skipping[1] = 0;
 	slot->limit[0] = slot->limit[1] = ~0U;
-	note = bpf_map_lookup_elem(&read_notes, &index);
-	if (note)
-		note->moved = 0;
+	carried = bpf_map_lookup_elem(&by_slot, &index);
+	if (carried)
+		__builtin_memset(carried, 0, sizeof(*carried));
 	conn->generation = ++slot->generation;
 	asm volatile("" ::: "memory");
 	conn->slot = index;
@@ -276,7 +276,7 @@ static __always_inline bool conn_take_slot(struct sock *sk, struct conn *conn)
 
 static __noinline void emit_close(struct conn *conn, u32 positions[2], u32 unread, u32 flags)
 {
-	struct read_note *note = bpf_map_lookup_elem(&read_notes, &conn->slot);
+	struct read_note *note = bpf_map_lookup_elem(&by_slot, &conn->slot);
 	struct slot *slot = slot_of(conn);
 	struct event_close *event;
 

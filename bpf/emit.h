@@ -111,7 +111,7 @@ __attribute__((noinline)) int emit_data(u64 buffer, u64 moved_want, u64 slot_gen
 	struct event_data *event = NULL;
 	u32 want = LOW(moved_want), meta = LOW(position_meta), slot = HIGH(slot_generation);
 	bool sent = meta & META_DIRECTION && instant;
-	struct read_note *note = bpf_map_lookup_elem(&read_notes, &slot);
+	struct read_note *note = bpf_map_lookup_elem(&by_slot, &slot);
 	long error = 0;
 	u64 id = bpf_get_current_pid_tgid();
 	u64 task = task_now(id);
@@ -174,7 +174,7 @@ __attribute__((noinline)) int emit_data(u64 buffer, u64 moved_want, u64 slot_gen
 __attribute__((noinline)) int note_end(u64 slot_generation)
 {
 	u32 slot = HIGH(slot_generation);
-	struct read_note *note = bpf_map_lookup_elem(&read_notes, &slot);
+	struct read_note *note = bpf_map_lookup_elem(&by_slot, &slot);
 	u32 moved;
 
 	if (!note || !note->moved)

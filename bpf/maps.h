@@ -46,13 +46,27 @@ struct {
 	__type(value, u32);
 } free_slots SEC(".maps");
 
-/* By slot; a map of its own, since user space looks at the verdicts all the time. */
+/* A map of its own, since user space looks at the verdicts all the time. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct note_line);
-} read_notes SEC(".maps");
+	__type(value, struct carried);
+} by_slot SEC(".maps");
+
+/* Bytes of the caller's, to look for frames in. */
+#define WINDOW 1024
+struct window {
+	u64 owner; /* thread that used it last */
+	u8 bytes[WINDOW + 8];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct window);
+} windows SEC(".maps");
 
 /* By address: the sockets that are taking a slot right now, on any processor. */
 struct {

@@ -29,6 +29,8 @@
 #include "task.h"
 #include "connection.h"
 #include "caller.h"
+#include "range.h"
+#include "frames.h"
 #include "socket_io.h"
 #include "call_hooks.h"
 #include "socket_state.h"

@@ -55,6 +55,8 @@ enum event_flag {
 		1 << 2,	      /* event_close: the connection goes on, but is not watched any more */
 	EVENT_QUIET = 1 << 3, /* event_open, late: at rest: what was asked had been answered */
 	EVENT_UNUSED = 1 << 4, /* event_open, late: nothing had moved yet */
+	EVENT_HOPPED = 1 << 5, /* event_data: from the slot.until that user space wrote last up to
+				  `position` there were nothing but frames to hop over */
 };
 
 #define EVENT_NO_SLOT 0xffffffffU
@@ -93,10 +95,23 @@ struct read_note {
 	__u32 moved; /* 0: none; written last, and cleared first */
 };
 
-/* Both ends of a connection often have neighbouring slots, and run on different processors. */
-struct note_line {
+/* A frame's head that began at the end of a call whose bytes nobody wants. */
+struct cut {
+	__u32 at;    /* its position */
+	__u32 bytes; /* the first `size` ones of it */
+	__u8 size;   /* 0: none */
+	__u8 far;    /* besides: user space should hear of where the skip is */
+	__u8 pad[2];
+};
+
+/*
+ * By slot: what is carried from one call to the next. A cache line: both ends of a connection often
+ * have neighbouring slots, and run on different processors.
+ */
+struct carried {
 	struct read_note note;
-	__u64 pad[5];
+	struct cut cut[2]; /* by direction */
+	__u64 pad[2];
 };
 
 /*
@@ -241,11 +256,14 @@ struct slot {
 	__u32 until[2]; /* by direction, where skipping[direction]: no record for calls that end
 			   before this position, no bytes before it; then the kernel side clears it
 			 */
+	__u8 hop[2][2]; /* by direction: the two kinds of frames (or one, twice) to hop over where
+			   the skip ends, which is a frame's head: the kernel side moves `until` on
+			   then, and of calls that end at it nothing is told; 0: none.
+			   bpf/frames.h */
 	__u8 skipping[2];
 	__u8 ignore;  /* no records at all but EVENT_CLOSE */
 	__u8 hurried; /* the reader was woken for a large call; it clears this at rest, if that
 			 was worth it */
-	__u8 pad[4];
 };
 
 /* The passes of the iterator over what was open at the start; bpf/open_sockets.h. */
@@ -308,6 +326,7 @@ struct process_watch {
 _Static_assert(sizeof(struct event_head) == 32, "event_head");
 _Static_assert(sizeof(struct event_data) == 72, "event_data: 80 with the ring buffer's header");
 _Static_assert(sizeof(struct read_note) == 24, "read_note");
+_Static_assert(sizeof(struct carried) == 64, "carried: a cache line");
 _Static_assert(sizeof(struct event_open) == 32 + 40 + 16 + 4 + 6 + 2 + 4 + 32 + EVENT_PATH_SIZE + 4,
 	       "event_open");
 _Static_assert(sizeof(struct event_close) == 72, "event_close");

@@ -44,8 +44,11 @@ struct protocol {
 	const char *name; /* label value: "http", "postgresql", "redis" */
 	enum protocol_family family;
 	size_t state_size;
-	size_t hold;   /* the longest run of bytes that parse() may answer with NEED_MORE */
-	bool sessions; /* connections are idle, active or in a transaction */
+	size_t hold;	   /* the longest run of bytes that parse() may answer with NEED_MORE */
+	bool sessions;	   /* connections are idle, active or in a transaction */
+	uint8_t hop[2][2]; /* by lane: two kinds of frames (struct slot) that change nothing, or one
+			      twice; 0: none. After a step that returns SKIP and more than there is,
+			      parse() may go on behind any number of them that it has not seen */
 	bool framed_by_request;	    /* where an answer ends depends on what it answers */
 	uint16_t port;		    /* registered for it; 0: none */
 	const char *const *servers; /* base names of programs that serve it, up to a NULL: with the

@@ -91,17 +91,27 @@ static inline int duo_set_up(void **state)
 }
 
 /* One end writes, or reads as much as `text` has; what is read arrived just after it was sent. */
+static inline uint64_t duo_send_bytes(enum wire_who who, const char *bytes, size_t size)
+{
+	wire_send(&wire, who, now += STEP, bytes, size);
+	return now;
+}
+
+static inline uint64_t duo_read_bytes(enum wire_who who, const char *bytes, size_t size)
+{
+	now += STEP;
+	wire_receive(&wire, who, now, now - STEP / 2, bytes, size);
+	return now;
+}
+
 static inline uint64_t duo_send(enum wire_who who, const char *text)
 {
-	wire_send(&wire, who, now += STEP, text, strlen(text));
-	return now;
+	return duo_send_bytes(who, text, strlen(text));
 }
 
 static inline uint64_t duo_read(enum wire_who who, const char *text)
 {
-	now += STEP;
-	wire_receive(&wire, who, now, now - STEP / 2, text, strlen(text));
-	return now;
+	return duo_read_bytes(who, text, strlen(text));
 }
 
 /* Bytes of which only the number matters. */

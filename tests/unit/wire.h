@@ -25,6 +25,10 @@ struct wire_end {
 	uint32_t at[2];		 /* by direction: the kernel's position of the next byte */
 	struct event_data *held; /* of the call that has not returned */
 	size_t held_size;
+	struct {
+		uint32_t at, size; /* bytes of the head that begins there; 0: none */
+		uint8_t bytes[4];
+	} cut[2];   /* by direction */
 	bool slow;  /* what it writes next returns late */
 	bool loses; /* its next record finds no room in the ring */
 };
@@ -117,9 +121,10 @@ static inline void wire_return(struct wire *wire, enum wire_who who)
 }
 
 /* emit_data() */
-static inline void wire_emit(struct wire *wire, enum wire_who who, enum event_direction direction,
-			     uint64_t time, uint64_t instant, uint32_t position, uint32_t moved,
-			     const void *bytes, uint32_t captured)
+static inline void wire_emit_with(struct wire *wire, enum wire_who who,
+				  enum event_direction direction, uint64_t time, uint64_t instant,
+				  uint32_t position, uint32_t moved, const void *bytes,
+				  uint32_t captured, uint8_t flags)
 {
 	struct wire_end *end = &wire->ends[who];
 	size_t size = sizeof(struct event_data) + captured;
@@ -132,7 +137,8 @@ static inline void wire_emit(struct wire *wire, enum wire_who who, enum event_di
 			  .generation = end->generation,
 			  .tgid = 100 + who,
 			  .kind = EVENT_DATA,
-			  .direction = (uint8_t)direction },
+			  .direction = (uint8_t)direction,
+			  .flags = flags },
 		.instant = instant,
 		.position = position,
 		.moved = moved,
@@ -152,6 +158,13 @@ static inline void wire_emit(struct wire *wire, enum wire_who who, enum event_di
 	}
 }
 
+static inline void wire_emit(struct wire *wire, enum wire_who who, enum event_direction direction,
+			     uint64_t time, uint64_t instant, uint32_t position, uint32_t moved,
+			     const void *bytes, uint32_t captured)
+{
+	wire_emit_with(wire, who, direction, time, instant, position, moved, bytes, captured, 0);
+}
+
 /* note_end() */
 static inline void wire_note_end(struct wire *wire, enum wire_who who)
 {
@@ -163,9 +176,19 @@ static inline void wire_note_end(struct wire *wire, enum wire_who who)
 	note->moved = 0;
 }
 
+/* cut_goes_on(): how many bytes of the head at `until` were kept. */
+static inline uint32_t wire_kept(const struct wire_end *end, unsigned int direction, uint32_t until,
+				 uint32_t position)
+{
+	uint32_t size = end->cut[direction].size;
+
+	return end->cut[direction].at == until && until + size == position ? size : 0;
+}
+
 /* range_skipped(): true: nothing of it is wanted; else how many bytes of it are not. */
-static inline bool wire_skipped(struct slot *slot, unsigned int direction, uint32_t position,
-				uint32_t moved, uint32_t *want, uint32_t *skip)
+static inline bool wire_skipped(const struct wire_end *end, struct slot *slot,
+				unsigned int direction, uint32_t position, uint32_t moved,
+				bool *hops, uint32_t *want, uint32_t *skip)
 {
 	uint32_t until = slot->until[direction];
 	int32_t beyond = (int32_t)(position + moved - until);
@@ -174,12 +197,74 @@ static inline bool wire_skipped(struct slot *slot, unsigned int direction, uint3
 		return false;
 	if (beyond < 0)
 		return (int32_t)(until - position) > 0;
+	*hops = slot->hop[direction][0] &&
+		((int32_t)(until - position) >= 0 || wire_kept(end, direction, until, position));
+	if (*hops)
+		return false;
 	slot->skipping[direction] = 0;
 	if (beyond == 0)
 		*want = 0;
 	else if ((int32_t)(until - position) > 0)
 		*skip = until - position;
 	return false;
+}
+
+/* A frame's size, 0 where it is none to hop over. */
+static inline uint32_t wire_frame(const struct slot *slot, unsigned int direction,
+				  const uint8_t head[5])
+{
+	uint32_t length = (uint32_t)head[1] << 24 | head[2] << 16 | head[3] << 8 | head[4];
+
+	if (head[0] != slot->hop[direction][0] && head[0] != slot->hop[direction][1])
+		return 0;
+	return length >= 4 && length <= 4 + (1U << 28) ? 1 + length : 0;
+}
+
+/*
+ * hop_over(), but for what is far. True: nothing of it is wanted. The bytes are those kept of a
+ * head, if any, and then the call's.
+ */
+static inline bool wire_hop(struct wire *wire, enum wire_who who, enum event_direction direction,
+			    uint64_t time, uint64_t instant, uint32_t position, uint32_t moved,
+			    const char *bytes, uint32_t *skip)
+{
+	struct wire_end *end = &wire->ends[who];
+	struct slot *slot = &wire->slots[end->slot];
+	uint32_t until = slot->until[direction], size;
+	uint32_t kept = wire_kept(end, direction, until, position);
+	uint8_t head[5];
+
+	end->cut[direction].size = 0;
+	for (;;) {
+		uint32_t offset = kept ? 0 : until - position;
+
+		if (offset >= moved)
+			goto nothing;
+		memcpy(head, end->cut[direction].bytes, kept);
+		if (bytes && !kept && moved - offset < sizeof(head)) {
+			end->cut[direction].at = until;
+			end->cut[direction].size = moved - offset;
+			memcpy(end->cut[direction].bytes, bytes + offset, moved - offset);
+			goto nothing;
+		}
+		if (!bytes || kept + moved - offset < sizeof(head))
+			break;
+		memcpy(head + kept, bytes + offset, sizeof(head) - kept);
+		size = wire_frame(slot, direction, head);
+		if (!size)
+			break;
+		until += size;
+		kept = 0;
+	}
+	slot->until[direction] = until;
+	slot->skipping[direction] = 0;
+	wire_emit_with(wire, who, direction, time, instant, until, kept, end->cut[direction].bytes,
+		       kept, EVENT_HOPPED);
+	*skip = kept ? 0 : until - position;
+	return false;
+nothing:
+	slot->until[direction] = until;
+	return true;
 }
 
 /* socket_io() */
@@ -189,10 +274,12 @@ static inline void wire_call(struct wire *wire, enum wire_who who, enum event_di
 	struct wire_end *end = &wire->ends[who];
 	struct slot *slot = &wire->slots[end->slot];
 	uint32_t position = end->at[direction], want = slot->limit[direction], skip = 0;
+	bool hops = false;
 
 	end->at[direction] += moved;
 	if (!moved || slot->ignore || slot->generation != end->generation ||
-	    wire_skipped(slot, direction, position, moved, &want, &skip))
+	    wire_skipped(end, slot, direction, position, moved, &hops, &want, &skip) ||
+	    (hops && wire_hop(wire, who, direction, time, instant, position, moved, bytes, &skip)))
 		return;
 	if (direction == DIRECTION_RX) {
 		wire_note_end(wire, who);
@@ -267,6 +354,7 @@ static inline void wire_open(struct wire *wire, enum wire_who who, uint64_t time
 	wire->slots[end->slot] =
 		(struct slot){ .generation = end->generation, .limit = { UINT32_MAX, UINT32_MAX } };
 	wire->notes[end->slot].moved = 0;
+	end->cut[0].size = end->cut[1].size = 0;
 	connections_event(wire->connections, &open.head, sizeof(open));
 }
 

@@ -142,7 +142,7 @@ static void configure(struct onlooker_bpf *skeleton, const struct btf *btf,
 	bpf_map__set_max_entries(skeleton->maps.ring, limits->ring_bytes);
 	bpf_map__set_max_entries(skeleton->maps.slots, limits->connections);
 	bpf_map__set_max_entries(skeleton->maps.free_slots, limits->connections);
-	bpf_map__set_max_entries(skeleton->maps.read_notes, limits->connections);
+	bpf_map__set_max_entries(skeleton->maps.by_slot, limits->connections);
 	if (limits->followed)
 		task_setup(skeleton, limits->followed);
 	if (!storage) /* sockets that are not watched have a state, too */
@@ -418,11 +418,12 @@ struct slot *capture_slots(const struct capture *capture)
 /* The kernel side may be writing it: what is the same twice is whole. */
 bool capture_noted(const struct capture *capture, uint32_t slot, struct read_note *ret)
 {
-	int fd = bpf_map__fd(capture->skeleton->maps.read_notes);
-	struct note_line once, again;
+	int fd = bpf_map__fd(capture->skeleton->maps.by_slot);
+	struct carried once, again;
 
 	if (bpf_map_lookup_elem(fd, &slot, &once) || !once.note.moved ||
-	    bpf_map_lookup_elem(fd, &slot, &again) || memcmp(&once, &again, sizeof(once)) != 0)
+	    bpf_map_lookup_elem(fd, &slot, &again) ||
+	    memcmp(&once.note, &again.note, sizeof(once.note)) != 0)
 		return false;
 	*ret = once.note;
 	return true;

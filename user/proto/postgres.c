@@ -424,6 +424,7 @@ const struct protocol postgres_protocol = {
 	.state_size = sizeof(struct pg_state),
 	.hold = PG_HOLD,
 	.sessions = true,
+	.hop = { [LANE_REQUEST] = { 'd', 'd' }, [LANE_RESPONSE] = { 'D', 'd' } },
 	.port = 5432,
 	.servers = servers,
 	.detect = pg_detect,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "stream/closing.h"
 #include "stream/duet.h"
 #include "stream/peer.h"
 #include "stream/presumption.h"
@@ -19,7 +20,6 @@
 #define OVERTAKEN_MOST_NS (300 * NSEC_PER_MSEC) /* for records that a note has overtaken */
 #define SWEEP_NS NSEC_PER_SEC
 #define ENTRIES_KEPT 256
-#define END_UNKNOWN UINT64_MAX
 
 struct connections {
 	struct entry **by_slot;
@@ -118,44 +118,11 @@ void connections_free(struct connections *connections)
 	free(connections);
 }
 
-/* Whether all was seen, but for `unread` bytes of what came in. */
-static bool is_whole(const struct entry *entry, uint64_t unread)
-{
-	return entry->edge[DIRECTION_RX] + unread >= entry->end[DIRECTION_RX] &&
-	       entry->edge[DIRECTION_TX] >= entry->end[DIRECTION_TX] &&
-	       duet_whole(entry, entry->end[DIRECTION_RX] - unread);
-}
-
-/*
- * Bytes that moved without a record (splice() from a socket): their number is known, and in a body
- * that is all one wants.
- */
-static void fill_up(struct connections *connections, struct entry *entry, unsigned int direction,
-		    uint64_t end)
-{
-	struct chunk chunk = {
-		.position = entry->edge[direction],
-		.time = entry->closed_at,
-		.moved = (uint32_t)(end - entry->edge[direction]),
-	};
-
-	/* Read at some time; of a duet that is all there is to be known. */
-	if (entry->conversation.duet && direction == DIRECTION_RX)
-		chunk.time = 0;
-	if (end <= entry->edge[direction] || end - entry->edge[direction] > UINT32_MAX)
-		return;
-	record_feed(entry, connections->pipeline, direction, &chunk);
-	entry->edge[direction] = end;
-}
-
 /* It has been waited long enough for what the end overtook. */
 static void entry_give_up(struct connections *connections, struct entry *entry)
 {
-	if (entry->end[DIRECTION_RX] != END_UNKNOWN) {
-		fill_up(connections, entry, DIRECTION_RX, entry->end[DIRECTION_RX] - entry->unread);
-		fill_up(connections, entry, DIRECTION_TX, entry->end[DIRECTION_TX]);
-	}
-	entry_end(connections, entry, is_whole(entry, entry->unread));
+	entry_end(connections, entry,
+		  closing_fill(entry, connections->pipeline, connections->slots));
 }
 
 /* ---- the beginning ---- */
@@ -289,7 +256,7 @@ static void look_at_twin(struct connections *connections, struct entry *entry,
 	/* Or a duet no more: it carries nothing of ours. */
 	if (c->duet || !connections->slots[other->slot].limit[DIRECTION_RX])
 		verdict_tell(other, &connections->slots[other->slot]);
-	if (other->deadline && is_whole(other, 0))
+	if (other->deadline && closing_whole(other))
 		entry_end(connections, other, true);
 }
 
@@ -345,7 +312,7 @@ static void on_data(struct connections *connections, struct entry *entry,
 	if (entry->twin.other)
 		look_at_twin(connections, entry, direction);
 	verdict_tell(entry, &connections->slots[entry->slot]);
-	if (entry->deadline && is_whole(entry, 0))
+	if (entry->deadline && closing_whole(entry))
 		entry_end(connections, entry, true);
 }
 
@@ -360,11 +327,8 @@ static void on_close(struct connections *connections, struct entry *entry,
 		entry_end(connections, entry, false);
 		return;
 	}
-	entry->unread = close->unread;
-	entry->end[DIRECTION_RX] =
-		entry_widen(entry, DIRECTION_RX, close->position[DIRECTION_RX]) + close->unread;
-	entry->end[DIRECTION_TX] = entry_widen(entry, DIRECTION_TX, close->position[DIRECTION_TX]);
-	if (conversation_deaf(&entry->conversation) || is_whole(entry, 0)) {
+	closing_learn(entry, close);
+	if (conversation_deaf(&entry->conversation) || closing_whole(entry)) {
 		entry_end(connections, entry, true);
 	} else {
 		if (!entry->deadline)
@@ -449,7 +413,7 @@ static void sweep(struct connections *connections, uint64_t now)
 		/* Its last records may still lie in the ring: another second. */
 		entry->closed_at = now;
 		entry->deadline = now + PATIENCE_NS;
-		entry->end[0] = entry->end[1] = entry->is_unix ? 0 : END_UNKNOWN;
+		entry->end[0] = entry->end[1] = entry->is_unix ? 0 : CLOSING_UNKNOWN;
 		connections->closing++;
 	}
 }

@@ -157,6 +157,8 @@ static void take_request(struct entry *entry, struct pipeline *p, const struct c
 	struct chunk sent = *chunk;
 
 	sent.position += client->duet->offset[LANE_REQUEST];
+	if (sent.hopped)
+		sent.hopped += client->duet->offset[LANE_REQUEST];
 	conversation_feed(server, p, DIRECTION_RX, &sent);
 	/* What it sends cannot be had where it is sent, but perhaps where it is read. */
 	if (!client->duet && chunk->loss)
@@ -211,11 +213,17 @@ void duet_look(struct conversation *c, struct pipeline *p)
 		p->look(p->context, duet->client);
 }
 
-/* A lane is told of up to `edge`, or nobody has to: of what is skipped there is no record. */
-static bool is_known(const struct conversation *server, unsigned int direction, uint64_t edge,
-		     uint64_t end)
+/*
+ * A lane is told of up to `edge`, or nobody has to: of what is skipped there is no record, nor of
+ * the begin of a head where the sender's skip may move on.
+ */
+static bool is_known(const struct conversation *server, unsigned int direction,
+		     const struct entry *sender, uint64_t edge, uint64_t end)
 {
-	return edge >= end || conversation_skips(server, direction) >= end;
+	bool hops = sender->told_skip[DIRECTION_TX] && sender->told_hop[DIRECTION_TX];
+	uint64_t skips = conversation_skips(server, direction) + (hops ? HEAD_MOST : 0);
+
+	return edge >= end || skips >= end;
 }
 
 bool duet_whole(const struct entry *entry, uint64_t end)
@@ -226,10 +234,10 @@ bool duet_whole(const struct entry *entry, uint64_t end)
 	if (!c->duet || !c->duet->server || !c->duet->client || !other)
 		return true;
 	if (c->phase == PHASE_FOLLOWED)
-		return is_known(c->duet->server, DIRECTION_TX, other->edge[DIRECTION_TX],
+		return is_known(c->duet->server, DIRECTION_TX, other, other->edge[DIRECTION_TX],
 				end + c->duet->offset[LANE_RESPONSE]);
-	return is_known(c, DIRECTION_RX, other->edge[DIRECTION_TX] + c->duet->offset[LANE_REQUEST],
-			end);
+	return is_known(c, DIRECTION_RX, other,
+			other->edge[DIRECTION_TX] + c->duet->offset[LANE_REQUEST], end);
 }
 
 /* ---- the end ---- */

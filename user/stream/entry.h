@@ -10,6 +10,7 @@
 #include "stream/conversation.h"
 #include "stream/twins.h"
 
+#define HEAD_MOST 4		  /* bytes of a frame's head that a call may end in */
 #define MIDWAY_START (1ULL << 32) /* so that what lies before it still has a position */
 
 enum entry_server {
@@ -30,7 +31,8 @@ struct entry {
 	uint32_t slot, generation;
 	uint32_t tgid;
 	bool is_unix;
-	bool told_skip[2];
+	uint64_t told_until[2]; /* where the skip ends, as far as it is known here */
+	bool told_skip[2], told_hop[2];
 	bool hurry_paid; /* something could be skipped since the reader was woken for a large call
 			  */
 	bool silent;	 /* found open, and has not said yet what it carries */

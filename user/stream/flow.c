@@ -153,6 +153,8 @@ enum flow_take flow_take(struct flow *flow, struct flow_memory *memory, const st
 		flow->started = true;
 		flow->next = flow->parsed = chunk->position;
 	}
+	if (flow_hops(flow, chunk))
+		flow->parsed = from;
 	if (end <= flow->next)
 		return FLOW_NOTHING;
 	if (from > flow->next && from > flow->parsed) {

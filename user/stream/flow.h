@@ -24,6 +24,8 @@ struct chunk {
 	uint32_t moved;
 	uint32_t loss;	    /* enum loss_reason: why fewer bytes are here than were moved */
 	struct bytes bytes; /* the first ones of the range; borrowed */
+	uint64_t hopped;    /* from here up to it are only messages that change nothing, which are
+			       not told of; 0: none are missing */
 };
 
 /* Bytes up to `end` were moved at these times. */
@@ -108,11 +110,18 @@ const struct mark *flow_mark(const struct flow *flow, uint64_t position);
 struct ahead *flow_ahead_pop(struct flow *flow, bool force);
 void flow_ahead_free(struct ahead *ahead, struct flow_memory *memory);
 
+/* Nothing of interest is missing before the chunk. */
+static inline bool flow_hops(const struct flow *flow, const struct chunk *chunk)
+{
+	return chunk->hopped && chunk->hopped == flow->parsed && !flow->view.size &&
+	       chunk->position > flow->parsed;
+}
+
 /* What was put aside waits for bytes that are missing before it. */
 static inline bool flow_stuck(const struct flow *flow)
 {
 	return flow->ahead && flow->ahead->chunk.position > flow->next &&
-	       flow->ahead->chunk.position > flow->parsed;
+	       flow->ahead->chunk.position > flow->parsed && !flow_hops(flow, &flow->ahead->chunk);
 }
 
 /* Forgets all bytes before `position`, parsed or not. */

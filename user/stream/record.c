@@ -112,6 +112,7 @@ static void relay(struct entry *reader, struct pipeline *pipeline, const struct 
 		return;
 	chunk.position = entry_widen(reader, DIRECTION_RX, data->position);
 	chunk.task = 0;
+	chunk.hopped = 0;
 	record_feed(reader, pipeline, DIRECTION_RX, &chunk);
 }
 
@@ -125,6 +126,7 @@ void record_data(struct entry *entry, struct pipeline *pipeline, const struct ev
 		.moved = data->moved,
 		.loss = data->loss,
 		.bytes = { data->bytes, data->captured },
+		.hopped = data->head.flags & EVENT_HOPPED ? entry->told_until[direction] : 0,
 	};
 
 	on_reading(entry, pipeline, &data->head, &data->read);

@@ -9,6 +9,14 @@
 #define SEARCH_TRIES 64	     /* midway: from then on only the beginnings of calls are looked at */
 #define SEARCH_BYTES 1024
 
+/* How many bytes of each call are wanted. What is read was sent by the other end of a duet. */
+static uint32_t limit_of(const struct conversation *c, unsigned int direction)
+{
+	if (c->duet && c->duet->server && direction == DIRECTION_RX)
+		return 0;
+	return conversation_searches(c, SEARCH_TRIES) ? SEARCH_BYTES : UINT32_MAX;
+}
+
 /*
  * Up to where the bytes of a direction are of no interest, as this end numbers them. In a duet what
  * is read may lie behind what is parsed: only where the skip has been reached it matters.
@@ -29,24 +37,67 @@ static uint64_t skipped(const struct entry *entry, unsigned int direction)
 		flow = &duet->server->flows[!direction];
 		offset = duet->offset[lane_of(c, direction)];
 	}
-	if (flow->parsed <= flow->next || flow->parsed >= USED_TO_END ||
+	if (flow->parsed < flow->next || flow->parsed >= USED_TO_END ||
 	    entry->edge[direction] + offset < flow->next)
 		return 0;
 	return flow->parsed - offset;
 }
 
+/* The kinds of frames that may follow, untold, where the skip of a direction ends. */
+static const uint8_t *hopped(const struct entry *entry, unsigned int direction)
+{
+	static const uint8_t none[2];
+	const struct conversation *c = &entry->conversation;
+
+	if (!limit_of(c, direction))
+		return none;
+	if (c->phase == PHASE_FOLLOWED && c->duet->server) {
+		c = c->duet->server;
+		direction = !direction;
+	}
+	if (c->phase != PHASE_SPEAKING || c->inside[direction] || c->doubt || c->pair.muted)
+		return none;
+	if (c->unended && lane_of(c, direction) == LANE_REQUEST)
+		return none; /* when it ends is wanted */
+	return c->connection.protocol->hop[lane_of(c, direction)];
+}
+
+/*
+ * Where the skip ends as it did when it was told of, the kernel side may have moved that on: it is
+ * not told again, unless it was too late. While calls are under way: whoever is beyond `until`
+ * clears the skip, and what is not beyond it has been told of by nobody.
+ */
+static void write_skip(struct entry *entry, struct slot *slot, unsigned int direction,
+		       uint64_t until, const uint8_t *hop)
+{
+	if (entry->told_skip[direction] && entry->told_until[direction] == until &&
+	    slot->skipping[direction])
+		return;
+	if (memcmp(slot->hop[direction], hop, sizeof(slot->hop[direction])) != 0) {
+		__atomic_store_n(&slot->skipping[direction], 0, __ATOMIC_RELEASE);
+		memcpy(slot->hop[direction], hop, sizeof(slot->hop[direction]));
+	}
+	slot->until[direction] = entry_narrow(entry, direction, until);
+	__atomic_store_n(&slot->skipping[direction], 1, __ATOMIC_RELEASE);
+	entry->told_until[direction] = until;
+	entry->told_hop[direction] = hop[0];
+	entry->told_skip[direction] = entry->hurry_paid = true;
+}
+
+/* A skip whose end has just been reached stays told where the kernel side may hop on from there. */
 static void tell_skip(struct entry *entry, struct slot *slot, unsigned int direction)
 {
+	static const uint8_t none[2];
 	uint64_t edge = entry->edge[direction];
 	uint64_t until = skipped(entry, direction);
+	const uint8_t *hop = hopped(entry, direction);
+	bool reached = hop[0] && until == edge && until == entry->told_until[direction];
 
-	if (until >= edge + SKIP_LEAST) {
-		if (until > edge + SKIP_MOST)
-			until = edge + SKIP_MOST;
-		slot->until[direction] = entry_narrow(entry, direction, until);
-		__atomic_store_n(&slot->skipping[direction], 1, __ATOMIC_RELEASE);
-		entry->told_skip[direction] = entry->hurry_paid = true;
-	} else if (entry->told_skip[direction]) {
+	if (until > edge + SKIP_MOST)
+		write_skip(entry, slot, direction, edge + SKIP_MOST, none);
+	else if (until >= edge + (hop[0] ? 1 : SKIP_LEAST))
+		write_skip(entry, slot, direction, until, hop);
+	else if (entry->told_skip[direction] && !reached) {
 		__atomic_store_n(&slot->skipping[direction], 0, __ATOMIC_RELAXED);
 		entry->told_skip[direction] = false;
 	}
@@ -58,14 +109,6 @@ static bool at_ease(const struct conversation *c)
 	if (c->phase == PHASE_FOLLOWED && c->duet->server)
 		c = c->duet->server;
 	return !c->pair.waiting.count;
-}
-
-/* How many bytes of each call are wanted. What is read was sent by the other end of a duet. */
-static uint32_t limit_of(const struct conversation *c, unsigned int direction)
-{
-	if (c->duet && c->duet->server && direction == DIRECTION_RX)
-		return 0;
-	return conversation_searches(c, SEARCH_TRIES) ? SEARCH_BYTES : UINT32_MAX;
 }
 
 void verdict_tell(struct entry *entry, struct slot *slot)

@@ -5,6 +5,7 @@ import asyncio
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
 import psycopg
@@ -170,3 +171,38 @@ def paced(url, count):
         for _ in range(count):
             connection.execute("SELECT pg_sleep(0.002)")
         return (time.perf_counter() - begin) / count
+
+
+def _bulk_psycopg(url, width, rows):
+    """Rows out in answers and by COPY, in by COPY; how many came back."""
+    query = f"SELECT repeat('x', {width} + n % 7) FROM generate_series(1, {rows}) n"
+    with psycopg.connect(url, autocommit=True) as connection:
+        count = len(connection.execute(query).fetchall())
+        count += len(connection.execute(query, binary=True, prepare=True).fetchall())
+        with connection.cursor().copy(f"COPY ({query}) TO STDOUT") as out:
+            count += sum(1 for _ in out.rows())
+        connection.execute("CREATE TEMP TABLE bulk (text text)")
+        with connection.cursor().copy("COPY bulk FROM STDIN") as writer:
+            for i in range(rows):
+                writer.write_row(("y" * (width + i % 5),))
+        with connection.cursor(name="c", scrollable=False) as cursor, connection.transaction():
+            cursor.execute("SELECT text FROM bulk")
+            while part := cursor.fetchmany(1 + rows // 3):
+                count += len(part)
+    return count
+
+
+async def _bulk_asyncpg(url, width, rows):
+    query = f"SELECT repeat('x', {width} + n % 7) FROM generate_series(1, $1) n"
+    connection = await asyncpg.connect(url)
+    try:
+        return sum([len(await connection.fetch(query, rows)) for _ in range(3)])
+    finally:
+        await connection.close()
+
+
+def bulk(url, sizes):
+    """Rows of each (width, number), one connection and thread each; what the drivers got."""
+    with ThreadPoolExecutor(len(sizes)) as pool:
+        counts = list(pool.map(lambda size: _bulk_psycopg(url, *size), sizes))
+    return [counts, [asyncio.run(_bulk_asyncpg(url, *size)) for size in sizes]]

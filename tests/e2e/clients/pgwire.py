@@ -226,3 +226,14 @@ def leave(port, count):
         connection.send(query("SELECT pg_sleep(0.5)"))
         connection.file.close()
         connection.socket.close()
+
+
+def leave_rows(port, count):
+    """Connections that end in the middle of an answer."""
+    for i in range(count):
+        connection = Connection(port, "leave")
+        assert connection.ask(query("SELECT 1")) == "TDCZ"
+        connection.send(query("SELECT repeat('x', 90) FROM generate_series(1, 10000000)"))
+        connection.file.read(1000000 + i)
+        connection.file.close()
+        connection.socket.close()
