@@ -70,6 +70,34 @@ static void test_aborted_or_lost(void **state)
 	assert_int_equal(done, 0);
 }
 
+/* A large answer that another thread reads before the call that asked has returned. */
+static void test_asked_late(void **state)
+{
+	enum { BODY = 20000 };
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n";
+	char *body = malloc(BODY + 1);
+	uint32_t size = sizeof(head) - 1;
+
+	(void)state;
+	memset(body, 'x', BODY);
+	body[BODY] = 0;
+	send_open(0, 1, ROLE_CLIENT, 0);
+	answer(0, 1, head, size);
+	for (unsigned int i = 0; i < 2; i++, size += BODY)
+		send_data(0, 1, DIRECTION_RX, size, body, BODY);
+	ask(0, 1);
+	assert_int_equal(done, 1);
+	/* But not for ever: a server that speaks first is another's. */
+	send_open(1, 1, ROLE_CLIENT, 0);
+	answer(1, 1, body + BODY / 2, BODY / 2);
+	wait_ms(300);
+	send_data(1, 1, DIRECTION_RX, BODY / 2, body, BODY);
+	assert_int_equal(slots[1].ignore, 1);
+	send_close(0, 1, size, sizeof(GET) - 1, 0, 0);
+	send_close(1, 1, BODY + BODY / 2, 0, 0, 0);
+	free(body);
+}
+
 /* Bytes that came but that the program never read are no loss. */
 static void test_unread(void **state)
 {
@@ -212,12 +240,13 @@ static void test_arrival(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_exchange),	       TEST(test_overtaken),
-		TEST(test_aborted_or_lost),    TEST(test_unread),
-		TEST(test_body_unseen),	       TEST(test_body_is_skipped),
-		TEST(test_foreign_is_ignored), TEST(test_refused),
-		TEST(test_generations),	       TEST(test_failed),
-		TEST(test_malformed),	       TEST(test_arrival),
+		TEST(test_exchange),	    TEST(test_overtaken),
+		TEST(test_aborted_or_lost), TEST(test_unread),
+		TEST(test_asked_late),	    TEST(test_body_unseen),
+		TEST(test_body_is_skipped), TEST(test_foreign_is_ignored),
+		TEST(test_refused),	    TEST(test_generations),
+		TEST(test_failed),	    TEST(test_malformed),
+		TEST(test_arrival),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,9 +4,10 @@
 #include "stream/phase.h"
 
 #define DETECT_BYTES 8192   /* after as many bytes a protocol must have shown itself */
-#define FOREIGN_BYTES 16384 /* of a server that speaks first */
-#define MIDWAY_TRIES 16384  /* chunks in which no message began */
-#define CERTAIN 50	    /* detect(): from here on it is believed */
+#define FOREIGN_BYTES 16384 /* of a server that speaks first, and goes on */
+#define FOREIGN_MOST (256 * 1024)
+#define MIDWAY_TRIES 16384 /* chunks in which no message began */
+#define CERTAIN 50	   /* detect(): from here on it is believed */
 
 /* The protocol that `view` is, -EAGAIN while more bytes could tell, -ENOENT when it is none. */
 static int detect(const struct conversation *c, struct bytes view, enum lane lane, bool midway)
@@ -30,6 +31,19 @@ static int detect(const struct conversation *c, struct bytes view, enum lane lan
 	return best;
 }
 
+/*
+ * A server that speaks first. What it answers may be read by another thread than the one whose call
+ * that sent the request has yet to return.
+ */
+static bool is_foreign(const struct flow *flow)
+{
+	uint64_t first = flow_mark(flow, flow->parsed)->time;
+	uint64_t newest = flow_mark(flow, UINT64_MAX)->time;
+
+	return flow->view.size > FOREIGN_BYTES &&
+	       (flow->view.size > FOREIGN_MOST || newest > first + PATIENCE_NS);
+}
+
 /* A new stream: the first bytes of the request lane tell; answers are held back until then. */
 void detect_fresh(struct conversation *c, struct pipeline *p, unsigned int direction)
 {
@@ -39,7 +53,7 @@ void detect_fresh(struct conversation *c, struct pipeline *p, unsigned int direc
 	if (!flow->view.size)
 		return;
 	if (lane_of(c, direction) == LANE_RESPONSE) {
-		if (flow->view.size > FOREIGN_BYTES)
+		if (is_foreign(flow))
 			phase_deaf(c, p);
 		return;
 	}
