@@ -2,6 +2,7 @@
 #include "stream/record.h"
 
 #include "stream/duet.h"
+#include "stream/phase.h"
 
 /* The bytes are relayed, sooner or later; only midway it matters that they are not there yet. */
 static bool is_told_twice(const struct entry *entry, unsigned int direction,
@@ -101,11 +102,13 @@ static void on_reading(struct entry *entry, struct pipeline *pipeline,
 /*
  * A server's end that was part of a duet reads on by length alone until it sees the verdict: what
  * is sent to it is taken in place of that, as in the duet. Its own record, or its note, comes
- * before its answer: a request that is told of only after that is passed over.
+ * before its answer: a request that is told of only after that is passed over, since its answer may
+ * have been taken for another's.
  */
 static void relay(struct entry *reader, struct pipeline *pipeline, const struct event_data *data,
 		  const struct chunk *sent)
 {
+	struct conversation *c = reader ? &reader->conversation : NULL;
 	struct chunk chunk = *sent;
 
 	if (!reader || !reader->relayed || sent->loss || reader->conversation.duet)
@@ -113,6 +116,8 @@ static void relay(struct entry *reader, struct pipeline *pipeline, const struct 
 	chunk.position = entry_widen(reader, DIRECTION_RX, data->position);
 	chunk.task = 0;
 	chunk.hopped = 0;
+	if (chunk.time < c->moved_at && c->phase == PHASE_SPEAKING)
+		phase_midway(c, pipeline);
 	record_feed(reader, pipeline, DIRECTION_RX, &chunk);
 }
 
