@@ -13,10 +13,10 @@
 #define ONLOOKER_BPF_FRAMES_H
 
 #define FRAME_HEAD 5
-#define FRAME_LONGEST (1ULL << 30)
-#define FAR_BITS 30		 /* user space hears of where the skip is before positions wrap */
-#define FRAMES_STOP (1ULL << 63) /* at a head that is none to hop over */
-#define WINDOWS 512		 /* for one call */
+#define FRAME_LONGEST (1ULL << 28) /* longer ones are skipped by their length */
+#define FAR_BITS 28		   /* user space hears of where the skip is before positions wrap */
+#define FRAMES_STOP (1ULL << 63)   /* at a head that is none to hop over */
+#define WINDOWS 512		   /* for one call */
 
 /* A frame's size, 0 where it is none to hop over: its branches leave frames_walk()'s loop. */
 static __always_inline u64 frame_size(u64 head, u32 kinds)

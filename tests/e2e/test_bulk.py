@@ -59,7 +59,7 @@ def test_left(bed, postgres, ends):
 
 
 def test_a_gigabyte(bed, postgres, ends):
-    """Positions cross a gigabyte's boundary, where the observer hears of them. Else it hears of
+    """Positions cross boundaries of 2^28, where the observer hears of them. Else it hears of
     little but the client's reads."""
     query = "COPY (SELECT repeat('x', 1000) FROM generate_series(1, 1200000)) TO STDOUT"
     with ends.window() as window:
