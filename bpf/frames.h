@@ -12,7 +12,6 @@
 #ifndef ONLOOKER_BPF_FRAMES_H
 #define ONLOOKER_BPF_FRAMES_H
 
-#define FRAME_HEAD 5
 #define FRAME_LONGEST (1ULL << 28) /* longer ones are skipped by their length */
 #define FAR_BITS 28		   /* user space hears of where the skip is before positions wrap */
 #define FRAMES_STOP (1ULL << 63)   /* at a head that is none to hop over */

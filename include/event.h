@@ -95,6 +95,8 @@ struct read_note {
 	__u32 moved; /* 0: none; written last, and cleared first */
 };
 
+#define FRAME_HEAD 5 /* bytes; bpf/frames.h */
+
 /* A frame's head that began at the end of a call whose bytes nobody wants. */
 struct cut {
 	__u32 at;    /* its position */

@@ -58,17 +58,24 @@ static void put_description(void)
 	put('T', "\0\1n\0\0\0\0\0\0\0\0\0\0\x17\0\4\xff\xff\xff\xff\0", 22);
 }
 
+static void put_rows(unsigned int rows, uint32_t length)
+{
+	put_description();
+	while (rows--)
+		put_row('D', length);
+}
+
 static void put_end(const char *tag)
 {
 	put('C', tag, strlen(tag) + 1);
 	put('Z', "I", 1);
 }
 
+static const char startup[] = "\0\0\0\x11\0\3\0\0user\0me\0";
+
 /* Logged in, and a duet: one answer old. */
 static void begin(void)
 {
-	static const char startup[] = "\0\0\0\x11\0\3\0\0user\0me\0";
-
 	duo_open(0, 0);
 	memcpy(text, startup, sizeof(startup));
 	size = sizeof(startup);
@@ -170,9 +177,7 @@ static void test_little_is_told(void **state)
 	(void)state;
 	begin();
 	ask("SELECT n FROM t");
-	put_description();
-	for (unsigned int n = 0; n < 9000; n++)
-		put_row('D', 100);
+	put_rows(9000, 100);
 	put_end("SELECT 9000");
 	before = records();
 	say(SERVER, MOST_CALL);
@@ -230,9 +235,7 @@ static void test_reader_lags(void **state)
 		uint64_t answered = 0;
 
 		ask("SELECT n FROM t");
-		put_description();
-		for (unsigned int n = 0; n < 100; n++)
-			put_row('D', 60);
+		put_rows(100, 60);
 		put_end("SELECT 100");
 		whole = size;
 		size = 0;
@@ -257,9 +260,7 @@ static void test_no_bytes(void **state)
 	(void)state;
 	begin();
 	ask("SELECT n FROM t");
-	put_description();
-	for (unsigned int n = 0; n < 50; n++)
-		put_row('D', 90);
+	put_rows(50, 90);
 	say(SERVER, 100);
 	wire_send(&wire, SERVER, now += STEP, NULL, 70);
 	wait_ms(300);
@@ -274,9 +275,7 @@ static void test_lost(void **state)
 	(void)state;
 	begin();
 	ask("SELECT n FROM t");
-	put_description();
-	for (unsigned int n = 0; n < 50; n++)
-		put_row('D', 90);
+	put_rows(50, 90);
 	say(SERVER, 100);
 	put_end("SELECT 50");
 	wire.ends[SERVER].loses = true;
@@ -295,19 +294,23 @@ static void test_lost(void **state)
 	assert_int_equal(outcomes(SERVER, 0, OUTCOME_ABORTED), 0);
 }
 
+/* Another connection, of which calls of so many bytes have told the begin of an answer. */
+static void begin_answer(size_t call)
+{
+	memset(count, 0, sizeof(count));
+	duo_place(0xfffff000U, 77);
+	begin();
+	ask("SELECT n FROM t");
+	put_rows(50, 90);
+	say(SERVER, call);
+}
+
 /* Whoever leaves in the middle has left an unanswered question, and no bytes are missing. */
 static void test_left(void **state)
 {
 	(void)state;
 	for (size_t call = 90; call < 101; call++) {
-		memset(count, 0, sizeof(count));
-		duo_place(0xfffff000U, 77);
-		begin();
-		ask("SELECT n FROM t");
-		put_description();
-		for (unsigned int n = 0; n < 50; n++)
-			put_row('D', 90);
-		say(SERVER, call);
+		begin_answer(call);
 		duo_close_both();
 		expect_counts(2, 2);
 		expect_aborted(1, 1);
@@ -320,14 +323,7 @@ static void test_one_leaves(void **state)
 {
 	(void)state;
 	for (size_t call = 90; call < 101; call++) {
-		memset(count, 0, sizeof(count));
-		duo_place(0xfffff000U, 77);
-		begin();
-		ask("SELECT n FROM t");
-		put_description();
-		for (unsigned int n = 0; n < 50; n++)
-			put_row('D', 90);
-		say(SERVER, call);
+		begin_answer(call);
 		duo_close(CLIENT);
 		wait_ms(1000);
 		wait_ms(1000);
@@ -350,9 +346,7 @@ static void test_lost_end(void **state)
 	(void)state;
 	begin();
 	ask("SELECT n FROM t");
-	put_description();
-	for (unsigned int n = 0; n < 50; n++)
-		put_row('D', 90);
+	put_rows(50, 90);
 	rows = size;
 	put_end("SELECT 50");
 	wire.lags = true;
@@ -370,7 +364,6 @@ static void test_lost_end(void **state)
 /* The client's end alone: what it reads is hopped over, also what it reads after a reset. */
 static void test_client_alone(void **state)
 {
-	static const char startup[] = "\0\0\0\x11\0\3\0\0user\0me\0";
 	size_t half;
 
 	(void)state;
@@ -383,9 +376,7 @@ static void test_client_alone(void **state)
 	put('Q', "SELECT", sizeof("SELECT"));
 	duo_send_bytes(CLIENT, text, size);
 	size = 0;
-	put_description();
-	for (unsigned int n = 0; n < 100; n++)
-		put_row('D', 90);
+	put_rows(100, 90);
 	half = size / 2;
 	put('E', "SFATAL\0C57P01\0\0", 15);
 	for (size_t at = 0; at < half; at += 77)

@@ -27,7 +27,7 @@ struct wire_end {
 	size_t held_size;
 	struct {
 		uint32_t at, size; /* bytes of the head that begins there; 0: none */
-		uint8_t bytes[4];
+		uint8_t bytes[FRAME_HEAD - 1];
 	} cut[2];   /* by direction */
 	bool slow;  /* what it writes next returns late */
 	bool loses; /* its next record finds no room in the ring */
@@ -211,7 +211,7 @@ static inline bool wire_skipped(const struct wire_end *end, struct slot *slot,
 
 /* A frame's size, 0 where it is none to hop over. */
 static inline uint32_t wire_frame(const struct slot *slot, unsigned int direction,
-				  const uint8_t head[5])
+				  const uint8_t head[FRAME_HEAD])
 {
 	uint32_t length = (uint32_t)head[1] << 24 | head[2] << 16 | head[3] << 8 | head[4];
 
@@ -232,7 +232,7 @@ static inline bool wire_hop(struct wire *wire, enum wire_who who, enum event_dir
 	struct slot *slot = &wire->slots[end->slot];
 	uint32_t until = slot->until[direction], size;
 	uint32_t kept = wire_kept(end, direction, until, position);
-	uint8_t head[5];
+	uint8_t head[FRAME_HEAD];
 
 	end->cut[direction].size = 0;
 	for (;;) {

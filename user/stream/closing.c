@@ -36,9 +36,8 @@ static void settle_hop(struct entry *entry, struct pipeline *pipeline, const str
 		.hopped = entry->told_until[direction],
 	};
 
-	if (!entry->told_skip[direction] || !entry->told_hop[direction] ||
-	    !slot->skipping[direction] || slot->generation != entry->generation ||
-	    chunk.position <= chunk.hopped)
+	if (!entry->told_hop[direction] || !slot->skipping[direction] ||
+	    slot->generation != entry->generation || chunk.position <= chunk.hopped)
 		return;
 	record_feed(entry, pipeline, direction, &chunk);
 	entry->told_until[direction] = chunk.position;
@@ -48,9 +47,8 @@ static void settle_hop(struct entry *entry, struct pipeline *pipeline, const str
 static uint64_t known_end(const struct entry *entry, unsigned int direction, uint64_t end)
 {
 	uint64_t until = entry->told_until[direction];
-	bool hops = entry->told_skip[direction] && entry->told_hop[direction];
 
-	return hops && end > until && end - until <= HEAD_MOST ? until : end;
+	return entry->told_hop[direction] && end > until && end - until <= HEAD_MOST ? until : end;
 }
 
 /*

@@ -220,10 +220,9 @@ void duet_look(struct conversation *c, struct pipeline *p)
 static bool is_known(const struct conversation *server, unsigned int direction,
 		     const struct entry *sender, uint64_t edge, uint64_t end)
 {
-	bool hops = sender->told_skip[DIRECTION_TX] && sender->told_hop[DIRECTION_TX];
-	uint64_t skips = conversation_skips(server, direction) + (hops ? HEAD_MOST : 0);
+	uint64_t begun = sender->told_hop[DIRECTION_TX] ? HEAD_MOST : 0;
 
-	return edge >= end || skips >= end;
+	return edge >= end || conversation_skips(server, direction) + begun >= end;
 }
 
 bool duet_whole(const struct entry *entry, uint64_t end)

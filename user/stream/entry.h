@@ -10,8 +10,8 @@
 #include "stream/conversation.h"
 #include "stream/twins.h"
 
-#define HEAD_MOST 4		  /* bytes of a frame's head that a call may end in */
-#define MIDWAY_START (1ULL << 32) /* so that what lies before it still has a position */
+#define HEAD_MOST (FRAME_HEAD - 1) /* bytes of a frame's head that a call may end in */
+#define MIDWAY_START (1ULL << 32)  /* so that what lies before it still has a position */
 
 enum entry_server {
 	SERVER_THERE, /* the other end is the server */
@@ -26,17 +26,18 @@ struct entry {
 	uint64_t deadline; /* closing: when to wait no longer; 0: not closing */
 	uint64_t closed_at;
 	uint64_t inode;
-	uint64_t endpoint[2]; /* silent: of the server, by enum entry_server */
-	uint32_t first[2];    /* the kernel side's position of our 0 */
+	uint64_t endpoint[2];	/* silent: of the server, by enum entry_server */
+	uint64_t told_until[2]; /* where the skip ends, as far as it is known here */
+	uint32_t first[2];	/* the kernel side's position of our 0 */
 	uint32_t slot, generation;
 	uint32_t tgid;
 	bool is_unix;
-	uint64_t told_until[2]; /* where the skip ends, as far as it is known here */
-	bool told_skip[2], told_hop[2];
-	bool hurry_paid; /* something could be skipped since the reader was woken for a large call
+	bool told_skip[2];
+	bool told_hop[2]; /* and that it may move on */
+	bool hurry_paid;  /* something could be skipped since the reader was woken for a large call
 			  */
-	bool silent;	 /* found open, and has not said yet what it carries */
-	bool relayed;	 /* what it reads is told of without bytes until the verdict is seen */
+	bool silent;	  /* found open, and has not said yet what it carries */
+	bool relayed;	  /* what it reads is told of without bytes until the verdict is seen */
 	struct twin twin;
 	struct conversation conversation;
 };

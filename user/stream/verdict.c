@@ -9,6 +9,8 @@
 #define SEARCH_TRIES 64	     /* midway: from then on only the beginnings of calls are looked at */
 #define SEARCH_BYTES 1024
 
+static const uint8_t no_kinds[2];
+
 /* How many bytes of each call are wanted. What is read was sent by the other end of a duet. */
 static uint32_t limit_of(const struct conversation *c, unsigned int direction)
 {
@@ -46,19 +48,18 @@ static uint64_t skipped(const struct entry *entry, unsigned int direction)
 /* The kinds of frames that may follow, untold, where the skip of a direction ends. */
 static const uint8_t *hopped(const struct entry *entry, unsigned int direction)
 {
-	static const uint8_t none[2];
 	const struct conversation *c = &entry->conversation;
 
 	if (!limit_of(c, direction))
-		return none;
+		return no_kinds;
 	if (c->phase == PHASE_FOLLOWED && c->duet->server) {
 		c = c->duet->server;
 		direction = !direction;
 	}
 	if (c->phase != PHASE_SPEAKING || c->inside[direction] || c->doubt || c->pair.muted)
-		return none;
+		return no_kinds;
 	if (c->unended && lane_of(c, direction) == LANE_REQUEST)
-		return none; /* when it ends is wanted */
+		return no_kinds; /* when it ends is wanted */
 	return c->connection.protocol->hop[lane_of(c, direction)];
 }
 
@@ -87,19 +88,18 @@ static void write_skip(struct entry *entry, struct slot *slot, unsigned int dire
 /* A skip whose end has just been reached stays told where the kernel side may hop on from there. */
 static void tell_skip(struct entry *entry, struct slot *slot, unsigned int direction)
 {
-	static const uint8_t none[2];
 	uint64_t edge = entry->edge[direction];
 	uint64_t until = skipped(entry, direction);
 	const uint8_t *hop = hopped(entry, direction);
 	bool reached = hop[0] && until == edge && until == entry->told_until[direction];
 
 	if (until > edge + SKIP_MOST)
-		write_skip(entry, slot, direction, edge + SKIP_MOST, none);
+		write_skip(entry, slot, direction, edge + SKIP_MOST, no_kinds);
 	else if (until >= edge + (hop[0] ? 1 : SKIP_LEAST))
 		write_skip(entry, slot, direction, until, hop);
 	else if (entry->told_skip[direction] && !reached) {
 		__atomic_store_n(&slot->skipping[direction], 0, __ATOMIC_RELAXED);
-		entry->told_skip[direction] = false;
+		entry->told_skip[direction] = entry->told_hop[direction] = false;
 	}
 }
 
