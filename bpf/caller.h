@@ -104,24 +104,30 @@ __attribute__((noinline)) u64 vector_size(u64 vector, u64 count)
 	return size;
 }
 
+/* sendmmsg, recvmmsg */
+static __always_inline bool has_several(const struct registers *regs, bool sends)
+{
+	return regs->number == (sends ? NR(307, 269) : NR(299, 243)) && regs->argument[2] != 1;
+}
+
 /*
  * Which of the messages of sendmmsg() or recvmmsg() it is, the registers do not tell, so the calls
  * for the messages before are counted. The system call ends early when one fails (several_end()),
  * is sent in part, or (recvmmsg with a time-out) late: of that one nothing is told.
  */
-static __always_inline void several_find(struct sock *sk, u32 moved, bool sends,
+static __always_inline void several_find(u64 connection, u32 moved, bool sends,
 					 const struct registers *regs, struct buffers *ret)
 {
 	u64 task = bpf_get_current_pid_tgid();
 	struct several *known = bpf_map_lookup_elem(&several, &task);
-	struct several now = { .vector = regs->argument[1], .socket = (u64)sk };
+	struct several now = { .vector = regs->argument[1], .connection = connection };
 	u32 count = regs->argument[2];
 
 	if (!sends && regs->argument[4]) {
 		ret->loss = LOSS_LONG;
 		return;
 	}
-	if (known && known->vector == now.vector && known->socket == now.socket)
+	if (known && known->vector == now.vector && known->connection == now.connection)
 		now.next = known->next;
 	message_buffers(now.vector + now.next * sizeof(struct mmsghdr), ret);
 	now.next++;
@@ -129,6 +135,19 @@ static __always_inline void several_find(struct sock *sk, u32 moved, bool sends,
 		now.next = 0;
 	several_seen = true;
 	bpf_map_update_elem(&several, &task, &now, BPF_ANY);
+}
+
+/* Of a message nobody wants the bytes; those after it are counted from it. */
+__attribute__((noinline)) int several_pass(u64 connection, u64 moved, u64 direction)
+{
+	struct buffers from = { 0 };
+	struct registers regs;
+	bool sends = direction == DIRECTION_TX;
+
+	if (!(task_flags() & (PF_KTHREAD | PF_IO_WORKER)) && !registers_read(&regs) &&
+	    has_several(&regs, sends))
+		several_find(connection, moved, sends, &regs, &from);
+	return 0;
 }
 
 /* A call has moved nothing: no further message follows. */
@@ -157,7 +176,7 @@ static __always_inline u64 buffer_find(u32 direction)
 	return has_one_buffer(regs.number, direction == DIRECTION_TX) ? regs.argument[1] : 0;
 }
 
-static __always_inline void buffers_find(struct sock *sk, u32 moved, u32 direction,
+static __always_inline void buffers_find(u64 connection, u32 moved, u32 direction,
 					 struct buffers *ret)
 {
 	struct registers regs;
@@ -174,17 +193,15 @@ static __always_inline void buffers_find(struct sock *sk, u32 moved, u32 directi
 		return;
 	if (has_one_buffer(regs.number, sends)) {
 		ret->base = regs.argument[1];
-	} else if (regs.number == (sends ? NR(46, 211) : NR(47, 212))) { /* sendmsg, recvmsg */
+	} else if (has_several(&regs, sends)) {
+		several_find(connection, moved, sends, &regs, ret);
+	} else if (regs.number == (sends ? NR(46, 211) : NR(47, 212)) ||   /* sendmsg, recvmsg */
+		   regs.number == (sends ? NR(307, 269) : NR(299, 243))) { /* of one message */
 		message_buffers(regs.argument[1], ret);
 	} else if (regs.number == (sends ? NR(20, 66) : NR(19, 65)) ||	   /* writev, readv */
 		   regs.number == (sends ? NR(328, 287) : NR(327, 286))) { /* pwritev2, preadv2 */
 		ret->base = regs.argument[1];
 		ret->count = regs.argument[2];
-	} else if (regs.number == (sends ? NR(307, 269) : NR(299, 243))) { /* sendmmsg, recvmmsg */
-		if (regs.argument[2] == 1)
-			message_buffers(regs.argument[1], ret);
-		else
-			several_find(sk, moved, sends, &regs, ret);
 	} else if (regs.number == 426) { /* io_uring_enter */
 		ret->loss = LOSS_IO_URING;
 	} else {

@@ -103,8 +103,8 @@ struct {
 /* By task: a call of several messages under way. */
 struct several {
 	u64 vector;
-	u64 socket;
-	u32 next; /* message */
+	u64 connection; /* slot and generation */
+	u32 next;	/* message */
 	u32 pad;
 };
 

@@ -180,19 +180,16 @@ static __always_inline struct conn *conn_for_call(struct sock *sk, u16 family, u
 }
 
 /* Tells of the range: its bytes, or its length where they are not wanted or not at hand. */
-static __always_inline void range_report(struct range *range, struct sock *sk, bool discarded)
+static __always_inline void range_report(struct range *range, bool discarded)
 {
 	struct buffers from;
 
-	if (discarded) {
-		range_emit(range, range->moved, LOSS_NO_BUFFER);
+	if (discarded || !range->want) {
+		several_pass(range->slot_generation, range->moved, range->direction);
+		range_emit(range, range->moved, discarded ? LOSS_NO_BUFFER : LOSS_LIMIT);
 		return;
 	}
-	if (!range->want) {
-		range_emit(range, range->moved, LOSS_LIMIT);
-		return;
-	}
-	buffers_find(sk, range->moved, range->direction, &from);
+	buffers_find(range->slot_generation, range->moved, range->direction, &from);
 	if (from.loss)
 		range_emit(range, range->moved, from.loss);
 	else
@@ -249,15 +246,20 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 	range.slot_generation = PACK(conn->slot, conn->generation);
 	range.want = slot->limit[direction & 1];
 	range_place(&range, sk, conn, family);
-	if (range_skipped(&range, slot, discarded))
+	if (range_skipped(&range, slot, discarded)) {
+		several_pass(range.slot_generation, moved, direction);
 		return 0;
-	if (direction == DIRECTION_RX && range_noted(&range))
+	}
+	if (direction == DIRECTION_RX && range_noted(&range)) {
+		if (several_seen)
+			several_pass(range.slot_generation, moved, direction);
 		return 0;
+	}
 	if (range.want >= LARGE && moved >= LARGE && (!slot->hurried || small_ring)) {
 		slot->hurried = 1;
 		range.meta |= META_HURRY;
 	}
-	range_report(&range, sk, discarded);
+	range_report(&range, discarded);
 	return 0;
 }
 

@@ -53,3 +53,15 @@ def assert_honest(window, count):
         gaps = window.delta.select("onlooker_stream_gaps_total")
         errors = window.delta.select("onlooker_parse_errors_total")
         assert sum(n for _, n in [*lost, *gaps, *errors]) > 0
+
+
+def test_message_behind_what_is_skipped(bed, program, observer):
+    """The bytes of the second message of a call, of whose first one nothing is wanted."""
+    port = bed.port()
+    with bed.start("calls-skipped", [program / "calls-server", "serve", "4", port]) as server:
+        server.wait_for(lambda: "ready" in server.log_text())
+        with observer.window() as window:
+            bed.run([program / "calls-client", "upload", "4", port, COUNT])
+    for name, service in (("", "calls-server"), ("client_", "calls-client")):
+        family = f"http_{name}requests_total"
+        assert window.counts(family, "endpoint", service=service) == {"/waitall": 2 * COUNT}

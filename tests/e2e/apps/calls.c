@@ -4,6 +4,8 @@
  *
  *	calls serve 4|6|u ADDRESS		until SIGTERM; prints "ready"
  *	calls ask 4|6|u ADDRESS COUNT		each form COUNT times, on one connection
+ *	calls upload 4|6|u ADDRESS COUNT	large bodies, the end of each in one sendmmsg() with
+ *						the next request; COUNT of each, on one connection
  *
  * The path of a request, /SEND-RECEIVE, names the forms, for both ends.
  */
@@ -22,6 +24,7 @@
 #include <unistd.h>
 
 #define BODY 3000
+#define LARGE_BODY 200000
 #define PIECES 16
 
 struct form {
@@ -247,10 +250,10 @@ static const struct form forms[] = {
  */
 static int receive(int fd, const struct form *form, char *path)
 {
-	static char data[16384];
+	static char data[LARGE_BODY + 16384];
 	size_t size = 0, need = sizeof(data) - 1;
-	size_t i;
-	char *end;
+	size_t i, body;
+	char *end, *length;
 
 	if (!form) {
 		char name[32] = "";
@@ -275,8 +278,9 @@ static int receive(int fd, const struct form *form, char *path)
 		size += (size_t)n;
 		data[size] = '\0';
 		end = need == sizeof(data) - 1 ? strstr(data, "\r\n\r\n") : NULL;
-		if (end)
-			need = (size_t)(end - data) + 4 + BODY;
+		length = end ? strstr(data, "Content-Length: ") : NULL;
+		if (length && sscanf(length, "%*s %zu", &body) == 1)
+			need = (size_t)(end - data) + 4 + body;
 	}
 	if (size != need)
 		errx(1, "%s: too much", form->name);
@@ -293,14 +297,19 @@ static const struct form *find(const char *name)
 	return NULL;
 }
 
+static size_t write_head(char head[256], const char *first, int body)
+{
+	return (size_t)snprintf(head, 256, "%s\r\nContent-Length: %d\r\nX-Padding: %064d\r\n\r\n",
+				first, body, 0);
+}
+
 static void transmit(int fd, const struct form *form, const char *first)
 {
 	char head[256], body[BODY];
-	int n = snprintf(head, sizeof(head), "%s\r\nContent-Length: %d\r\nX-Padding: %064d\r\n\r\n",
-			 first, BODY, 0);
+	size_t n = write_head(head, first, BODY);
 
 	memset(body, 'b', sizeof(body));
-	form->send(fd, head, (size_t)n, body);
+	form->send(fd, head, n, body);
 }
 
 static void serve(int fd)
@@ -325,6 +334,33 @@ static void ask(int fd, int count)
 			transmit(fd, &forms[i], first);
 			receive(fd, &forms[i], NULL);
 		}
+	}
+}
+
+/* After a while the observer takes no more of the body; only the head behind it. */
+static void upload(int fd, int count)
+{
+	static char body[LARGE_BODY];
+	const char *first = "POST /waitall HTTP/1.1\r\nHost: e2e"; /* not a byte too many */
+	char head[256];
+	struct iovec parts[] = { { body, LARGE_BODY / 2 }, { head, 0 }, { body, BODY } };
+	struct mmsghdr messages[] = {
+		{ .msg_hdr = { .msg_iov = &parts[0], .msg_iovlen = 1 } },
+		{ .msg_hdr = { .msg_iov = &parts[1], .msg_iovlen = 1 } },
+		{ .msg_hdr = { .msg_iov = &parts[2], .msg_iovlen = 1 } },
+	};
+	size_t n;
+
+	memset(body, 'b', sizeof(body));
+	while (count-- > 0) {
+		n = write_head(head, first, LARGE_BODY);
+		must(fd, send(fd, head, n, 0), n);
+		must(fd, send(fd, body, LARGE_BODY / 2, 0), LARGE_BODY / 2);
+		usleep(50000);
+		parts[1].iov_len = write_head(head, first, BODY);
+		must(fd, sendmmsg(fd, messages, 3, 0), 3);
+		receive(fd, find("waitall"), NULL);
+		receive(fd, find("waitall"), NULL);
 	}
 }
 
@@ -360,13 +396,13 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc < 4)
-		errx(2, "usage: calls serve|ask 4|6|u ADDRESS [COUNT]");
+		errx(2, "usage: calls serve|ask|upload 4|6|u ADDRESS [COUNT]");
 	size = address(argv[2], argv[3], &where);
 	fd = socket(where.ss_family, SOCK_STREAM, 0);
-	if (strcmp(argv[1], "ask") == 0) {
+	if (strcmp(argv[1], "serve") != 0) {
 		if (connect(fd, (struct sockaddr *)&where, size) < 0)
 			err(1, "connect");
-		ask(fd, atoi(argv[4]));
+		(strcmp(argv[1], "ask") == 0 ? ask : upload)(fd, atoi(argv[4]));
 		return 0;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
