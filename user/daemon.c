@@ -24,6 +24,7 @@
 #include "sink/metrics.h"
 #include "sink/spans.h"
 #include "util/clock.h"
+#include "util/memory.h"
 
 #define LOGGER "onlooker"
 #define STEP_NS (5 * NSEC_PER_MSEC) /* of reading records, before somebody else has a turn */
@@ -435,6 +436,7 @@ int daemon_run(const struct options *options, struct config *config, char *error
 			log_hold(true);
 		give_up_privileges(daemon.config.limits.followed != 0);
 		result = otlp_start(daemon.otlp, observer_identities(daemon.observer));
+		memory_release_code();
 		if (!result)
 			result = loop_run(daemon.loop);
 		snprintf(error, size, "cannot go on: %s", strerror(-result));

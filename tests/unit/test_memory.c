@@ -254,6 +254,26 @@ static void test_old_holes(void **state)
 	free(last);
 }
 
+static const char constant[1 << 20] = "constant";
+static char written[8192] = "as in the file";
+
+/* Code and constants go and come back; what was written stays. */
+static void test_release_code(void **state)
+{
+	size_t before, sum = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(constant); i += 1024)
+		sum += (size_t)((const volatile char *)constant)[i];
+	strcpy(written, "since");
+	before = resident();
+	memory_release_code();
+	assert_in_range(resident(), 1, before - sizeof(constant) / 2);
+	assert_string_equal(written, "since");
+	assert_string_equal(constant, "constant");
+	assert_int_equal(sum, constant[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +284,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_pool, tear_down),
 		cmocka_unit_test_teardown(test_arena, tear_down),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_release_code),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

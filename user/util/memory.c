@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "util/memory.h"
 
+#include <link.h>
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "util/clock.h"
@@ -190,4 +192,29 @@ void memory_tick(uint64_t now)
 	}
 	if (idle < memory.left)
 		memory.left = idle;
+}
+
+/* Segments that cannot be written hold what the file holds, whatever was made of it meanwhile. */
+static int release_object(struct dl_phdr_info *object, size_t size, void *context)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	(void)size;
+	(void)context;
+	for (int i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+		uintptr_t at = object->dlpi_addr + segment->p_vaddr;
+		/* Whole pages: others may be shared with a segment that was written to. */
+		uintptr_t begin = (at + page - 1) & ~(page - 1);
+		uintptr_t end = (at + segment->p_memsz) & ~(page - 1);
+
+		if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W) && begin < end)
+			madvise((void *)begin, end - begin, MADV_DONTNEED);
+	}
+	return 0;
+}
+
+void memory_release_code(void)
+{
+	dl_iterate_phdr(release_object, NULL);
 }

@@ -52,6 +52,12 @@ void memory_give(enum memory_use use, void *block, size_t size);
  */
 void memory_tick(uint64_t now);
 
+/*
+ * Once started: takes the pages of the program's and its libraries' code and constants out of what
+ * is resident. They come back from their files as they are used; what only the start used does not.
+ */
+void memory_release_code(void);
+
 /* Bytes given out, malloc's own beside each block included; the largest block still to be had. */
 size_t memory_used(void);
 size_t memory_room(enum memory_use use);
