@@ -16,8 +16,9 @@ def ends(request, bed, start_observer, postgres):
     if request.param != "both":
         if bed.group.path is None:
             pytest.skip("no cgroup can be made: an end has no watch of its own")
-        server = {"executable": "postgres"}
-        config["watch"]["exclude" if request.param == "client" else "include"] = [server]
+        watch = config["watch"]
+        server = [entry | {"executable": "postgres"} for entry in watch["include"]]
+        watch["exclude" if request.param == "client" else "include"] = server
     observer = start_observer(config)
     observer.ends = ["client", "server"] if request.param == "both" else [request.param]
     return observer

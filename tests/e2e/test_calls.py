@@ -13,8 +13,8 @@ COUNT = 5
 
 @pytest.fixture(scope="module")
 def program(bed):
-    """The same program under two names: one for each end."""
-    for name in ("calls-server", "calls-client"):
+    """The same program under two names, one for each end; two more for what is counted apart."""
+    for name in ("calls-server", "calls-client", "upload-server", "upload-client"):
         subprocess.run(
             ["gcc", "-O1", "-D_GNU_SOURCE", "-Wall", "-o", bed.folder / name,
              HERE / "apps" / "calls.c"], check=True,
@@ -58,10 +58,10 @@ def assert_honest(window, count):
 def test_message_behind_what_is_skipped(bed, program, observer):
     """The bytes of the second message of a call, of whose first one nothing is wanted."""
     port = bed.port()
-    with bed.start("calls-skipped", [program / "calls-server", "serve", "4", port]) as server:
+    with bed.start("calls-skipped", [program / "upload-server", "serve", "4", port]) as server:
         server.wait_for(lambda: "ready" in server.log_text())
         with observer.window() as window:
-            bed.run([program / "calls-client", "upload", "4", port, COUNT])
-    for name, service in (("", "calls-server"), ("client_", "calls-client")):
+            bed.run([program / "upload-client", "upload", "4", port, COUNT])
+    for name, service in (("", "upload-server"), ("client_", "upload-client")):
         family = f"http_{name}requests_total"
         assert window.counts(family, "endpoint", service=service) == {"/waitall": 2 * COUNT}
