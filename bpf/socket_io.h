@@ -247,10 +247,14 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 	range.want = slot->limit[direction & 1];
 	range_place(&range, sk, conn, family);
 	if (range_skipped(&range, slot, discarded)) {
-		several_pass(range.slot_generation, moved, direction);
-		return 0;
+		if (!conn->closed || slot->hop[direction & 1][0]) {
+			several_pass(range.slot_generation, moved, direction);
+			return 0;
+		}
+		range.want = 0;
 	}
-	if (direction == DIRECTION_RX && range_noted(&range)) {
+	/* Behind the end no record follows that it could be told along with. */
+	if (direction == DIRECTION_RX && !conn->closed && range_noted(&range)) {
 		if (several_seen)
 			several_pass(range.slot_generation, moved, direction);
 		return 0;

@@ -8,7 +8,8 @@
  *	SYN_SENT -> ESTABLISHED     admitted
  *	SYN_SENT -> CLOSE           failed
  *	SYN_RECV -> ESTABLISHED     begins, server; admitted when a process touches it
- *	-> FIN_WAIT1, LAST_ACK      over, if by close(); with shutdown() reading may go on
+ *	-> FIN_WAIT1, LAST_ACK      over, if both directions are; of what has arrived after
+ *				    shutdown() the rest may still be read
  *	-> CLOSE                    over; what has arrived may still be read
  */
 #ifndef ONLOOKER_BPF_SOCKET_STATE_H
@@ -68,7 +69,8 @@ static __always_inline void ended(struct sock *sk, int before, int after)
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	bool mid_life = before == TCP_ESTABLISHED || before == TCP_CLOSE_WAIT;
 	/* close() with bytes unread resets at once; by shutdown() one never gets there directly. */
-	bool by_close = after != TCP_CLOSE || (mid_life && sk->sk_shutdown == SHUTDOWN_MASK);
+	bool reset = after == TCP_CLOSE && mid_life && sk->sk_shutdown == SHUTDOWN_MASK;
+	bool by_close = after != TCP_CLOSE || reset;
 	u32 positions[2] = { 0 }, unread = 0, fin;
 
 	if (!conn || conn->closed || !tcp)
@@ -83,7 +85,7 @@ static __always_inline void ended(struct sock *sk, int before, int after)
 	tcp_positions(sk, positions);
 	if (tcp->rcv_nxt == positions[DIRECTION_RX])
 		positions[DIRECTION_RX] -= fin;
-	else if (!by_close)
+	else if (!reset)
 		unread = tcp->rcv_nxt - positions[DIRECTION_RX] - fin;
 	if (!mid_life)
 		positions[DIRECTION_TX]--;

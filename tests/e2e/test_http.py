@@ -182,6 +182,25 @@ def test_given_up(bed, node, observer):
     assert_both(window, "node.js", {("GET", "aborted"): 20})
 
 
+@pytest.mark.parametrize("ends", ["both", "client"])
+def test_half_closed(bed, nginx, start_observer, ends):
+    """What is read when both directions are closed was answered all the same."""
+    if ends == "client" and bed.group.path is None:
+        pytest.skip("no cgroup can be made: an end has no watch of its own")
+    config = bed.watch()
+    if ends == "client":
+        config["watch"]["exclude"] = [{"executable": "nginx"}]
+    observer = start_observer(config)
+    position = nginx.access.stat().st_size
+    with observer.window() as window:
+        bed.call("web.half_closed", nginx.port, 32, "/hello")
+        bed.call("web.half_closed", nginx.port, 32, "/page")
+    assert logged(nginx.access, position) == {("GET", "200"): 64}
+    if ends == "both":
+        assert_both(window, "nginx", {("GET", "200"): 64})
+    assert client_counts(window) == {("GET", "200"): 64}
+
+
 def test_cut_short(bed, plain, observer):
     with observer.window() as window:
         bed.call("web.cut", plain.port, 20, "/cut")

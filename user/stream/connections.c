@@ -314,6 +314,8 @@ static void on_data(struct connections *connections, struct entry *entry,
 	verdict_tell(entry, &connections->slots[entry->slot]);
 	if (entry->deadline && closing_whole(entry))
 		entry_end(connections, entry, true);
+	else if (entry->deadline && entry->unread)
+		entry->deadline = data->head.time + PATIENCE_NS;
 }
 
 static void on_close(struct connections *connections, struct entry *entry,

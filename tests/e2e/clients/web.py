@@ -237,6 +237,21 @@ def give_up(port, count, path):
             time.sleep(0.02)
 
 
+def half_closed(port, count, path):
+    """Requests whose client says that it sends no more, before the answer or once the server has
+    closed, and reads all of it then: at once, or late and in pieces."""
+    for number in range(count):
+        with Connection(port) as connection:
+            connection.send(request(path, fields="Connection: close\r\n"))
+            if number & 1:
+                time.sleep(0.05)
+            connection.socket.shutdown(socket.SHUT_WR)
+            if number & 2:
+                time.sleep(0.05)
+            assert connection.answer(size=512 if number & 2 else 65536)[0] == 200
+            assert number & 4 or not connection._more()
+
+
 def cut(port, count, path):
     """Answers that end before their length is reached."""
     for _ in range(count):
