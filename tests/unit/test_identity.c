@@ -202,6 +202,24 @@ static void test_others(void **state)
 	named("/usr/bin/php", "php|-f|x/job.php", PROGRAM_OWN, "job.php");
 	named("/usr/bin/dotnet", "dotnet|exec|shop.dll", PROGRAM_OWN, "shop.dll");
 	named("/usr/bin/deno", "deno|run|--allow-net|main.ts", PROGRAM_OWN, "main.ts");
+	named("/usr/bin/bun", "bun|--smol|run|src/main.ts", PROGRAM_OWN, "main.ts");
+}
+
+/* What was given as text is nobody's name, and may hold what nobody should see. */
+static void test_code(void **state)
+{
+	(void)state;
+	named("/usr/bin/deno", "deno|eval|--ext=ts|a/b", PROGRAM_OWN, "deno");
+	named("/usr/bin/bun", "bun|-e|a/b", PROGRAM_OWN, "bun");
+	named("/usr/bin/bun", "bun|-p|a/b", PROGRAM_OWN, "bun");
+	named("/usr/bin/bun", "bun|--eval|a/b", PROGRAM_OWN, "bun");
+	named("/usr/bin/node", "node|-pe|a/b", PROGRAM_OWN, "node");
+	named("/usr/bin/node", "node|--unknown|fetch('http://a/b')", PROGRAM_OWN, "node");
+	named("/usr/bin/perl", "perl|-lane|a/b", PROGRAM_OWN, "perl");
+	named("/usr/bin/perl", "perl|-0777ne|a/b", PROGRAM_OWN, "perl");
+	named("/usr/bin/perl", "perl|-l|serve.pl", PROGRAM_OWN, "serve.pl");
+	named("/usr/bin/ruby", "ruby|-W0ne|a/b", PROGRAM_OWN, "ruby");
+	named("/usr/bin/ruby", "ruby|-W0|app.rb", PROGRAM_OWN, "app.rb");
 }
 
 /* ---- real processes ---- */
@@ -546,12 +564,13 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_services),      cmocka_unit_test(test_containers),
-		cmocka_unit_test(test_programs),      cmocka_unit_test(test_python),
-		cmocka_unit_test(test_servers),	      cmocka_unit_test(test_others),
-		cmocka_unit_test(test_real_programs), cmocka_unit_test(test_real_workers),
-		cmocka_unit_test(test_real_titles),   cmocka_unit_test(test_hint),
-		cmocka_unit_test(test_limits),	      cmocka_unit_test(test_cost),
+		cmocka_unit_test(test_services),     cmocka_unit_test(test_containers),
+		cmocka_unit_test(test_programs),     cmocka_unit_test(test_python),
+		cmocka_unit_test(test_servers),	     cmocka_unit_test(test_others),
+		cmocka_unit_test(test_code),	     cmocka_unit_test(test_real_programs),
+		cmocka_unit_test(test_real_workers), cmocka_unit_test(test_real_titles),
+		cmocka_unit_test(test_hint),	     cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_cost),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

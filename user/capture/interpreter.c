@@ -12,12 +12,14 @@ struct interpreter {
 	const char *name;	  /* a version may follow */
 	const char *values;	  /* letters with a value */
 	const char *attached;	  /* letters whose value, if any, is the rest of the argument */
+	const char *numbered;	  /* letters that a number may follow, and then others; or NULL */
 	const char *code;	  /* letters after which there is no script */
 	const char *script;	  /* letters whose value is the script or module */
 	bool whole;		  /* no joined letters: an option is a word */
 	const char *const *words; /* whole words with a value; ends with NULL */
 	const char *const *script_words; /* whole words whose value is the script */
 	const char *const *commands;	 /* words in front of the script that are not it */
+	const char *const *code_words;	 /* whole words after which there is no script; or NULL */
 };
 
 static const char *const no_words[] = { NULL };
@@ -53,6 +55,8 @@ static const char *const shell_words[] = { "--rcfile", "--init-file", NULL };
 static const char *const php_words[] = { "--define", "--php-ini", "--docroot", "--server", NULL };
 static const char *const php_scripts[] = { "--file", NULL };
 static const char *const deno_commands[] = { "run", "serve", NULL };
+static const char *const deno_code[] = { "eval", NULL };
+static const char *const bun_code[] = { "-e", "-p", NULL };
 static const char *const dotnet_commands[] = { "exec", NULL };
 static const char *const loader_words[] = { "--library-path", "--preload",	 "--argv0",
 					    "--audit",	      "--inhibit-rpath", NULL };
@@ -99,7 +103,8 @@ static const struct interpreter interpreters[] = {
 	SHELL("zsh"),
 	{ .name = "ruby",
 	  .values = "ICrE",
-	  .attached = "FKTWx0i",
+	  .attached = "FKxi",
+	  .numbered = "TW0",
 	  .code = "e",
 	  .script = "",
 	  .words = no_words,
@@ -107,7 +112,8 @@ static const struct interpreter interpreters[] = {
 	  .commands = no_words },
 	{ .name = "perl",
 	  .values = "I",
-	  .attached = "MmiFlx0CdDV",
+	  .attached = "MmiFxdDV",
+	  .numbered = "l0C",
 	  .code = "eE",
 	  .script = "",
 	  .words = no_words,
@@ -146,12 +152,14 @@ static const struct interpreter interpreters[] = {
 	  .whole = true,
 	  .words = no_words,
 	  .script_words = no_words,
-	  .commands = deno_commands },
+	  .commands = deno_commands,
+	  .code_words = deno_code },
 	{ .name = "bun",
 	  .whole = true,
 	  .words = no_words,
 	  .script_words = no_words,
-	  .commands = deno_commands },
+	  .commands = deno_commands,
+	  .code_words = bun_code },
 	{ .name = "dotnet",
 	  .whole = true,
 	  .words = no_words,
@@ -228,8 +236,15 @@ static enum option read_letters(const struct interpreter *interpreter, const cha
 			return letter[1] ? OPTION_ALONE : OPTION_VALUE;
 		if (strchr(interpreter->attached, *letter))
 			return OPTION_ALONE;
+		if (interpreter->numbered && strchr(interpreter->numbered, *letter))
+			letter += strspn(letter + 1, "0123456789");
 	}
 	return OPTION_ALONE;
+}
+
+static bool is_code_word(const struct interpreter *interpreter, const char *word)
+{
+	return interpreter->code_words && interpreter_word(word, interpreter->code_words);
 }
 
 static enum option read_option(const struct interpreter *interpreter, const char *word,
@@ -239,11 +254,18 @@ static enum option read_option(const struct interpreter *interpreter, const char
 		return OPTION_SCRIPT;
 	if (interpreter_word(word, interpreter->words))
 		return OPTION_VALUE;
-	if (strcmp(word, "--eval") == 0 || strcmp(word, "--print") == 0)
+	if (strcmp(word, "--eval") == 0 || strcmp(word, "--print") == 0 ||
+	    is_code_word(interpreter, word))
 		return OPTION_CODE;
 	if (interpreter->whole || word[1] == '-')
 		return OPTION_ALONE;
 	return read_letters(interpreter, word, rest);
+}
+
+/* Text that no option known here says is one: it must not get to where names are shown. */
+static bool is_code(const char *word)
+{
+	return word[strcspn(word, "\n;{}'\"`<>|")] != '\0';
 }
 
 const char *interpreter_script(const struct interpreter *interpreter, const struct arguments *args,
@@ -263,7 +285,8 @@ const char *interpreter_script(const struct interpreter *interpreter, const stru
 		if (!options || (word[0] != '-' && word[0] != '+')) {
 			if (interpreter_word(word, interpreter->commands))
 				continue;
-			return word;
+			*ret_code = is_code(word) || is_code_word(interpreter, word);
+			return *ret_code ? NULL : word;
 		}
 		if (strcmp(word, "--") == 0) {
 			options = false;
