@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redis: every command counted once, on both ends, by operation and status."""
 
+import signal
+import time
 from collections import Counter
 from contextlib import closing, contextmanager
 
@@ -183,6 +185,31 @@ def test_replication_adds_nothing(bed, redis, observer):
         counts = window.counts(name, "operation", "status", service=service)
         seen = {key: n for key, n in counts.items() if key[0] in names}
         assert seen == ({} if (name, service) == ("redis_commands_total", SERVER) else expected)
+
+
+def test_older_replica(bed, redis, start_observer):
+    """A replica's link that is older than the observer: its receipts, which nobody answers."""
+    replica = Redis(bed, "older-replica", "--replicaof", "127.0.0.1", redis.port)
+    receipts = replica.process.process.send_signal
+    try:
+        with closing(replica.book()) as follower:
+            wait_until(
+                lambda: follower.info("replication")["master_link_status"] == "up",
+                what="the replica",
+            )
+        receipts(signal.SIGSTOP)
+        observer = start_observer()
+        with booked(observer, redis) as books:
+            receipts(signal.SIGCONT)
+            bed.run(["redis-benchmark", "-p", redis.port, "-q", "-n", "2000", "-t", "set"])
+            time.sleep(3.5)
+            receipts(signal.SIGSTOP)
+    finally:
+        receipts(signal.SIGCONT)
+        replica.stop()
+    assert books.book["REPLCONF", "ok"] >= 3
+    told = {("REPLCONF", "ok"): books.book["REPLCONF", "ok"]}
+    assert books.client(SERVER) == told
 
 
 def test_ipv6(bed, redis, observer):

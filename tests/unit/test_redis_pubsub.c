@@ -136,9 +136,20 @@ static void some_left(void)
 	       "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
 }
 
+static void replicated(void)
+{
+	SERVER("*1\r\n$4\r\nPING\r\n");
+	CLIENT("*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\n0\r\n");
+	SERVER("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n");
+	CLIENT("*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$2\r\n14\r\n");
+	SERVER("*1\r\n$4\r\nPING\r\n");
+	CLIENT("*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$2\r\n28\r\n");
+}
+
 static void test_midway(void **state)
 {
 	(void)state;
+	expect_from(replicated, true, "REPLCONF ok 0 -\nREPLCONF ok 0 -\nREPLCONF ok 0 -\n");
 	expect_from(in_transaction, true,
 		    "GET ok 0 - hits=0 misses=1\nEXEC ok 0 -\n"
 		    "GET ok 0 - hits=1 misses=0\n");

@@ -102,17 +102,19 @@ static void pair_report(struct pair *pair, struct request *request, struct outle
 			const struct connection *connection, const struct message *message,
 			const struct moment *when)
 {
+	/* What has no answer is certain. */
+	bool muted = pair->muted && message->role == MESSAGE_RESPONSE;
 	struct exchange exchange;
 	struct held *held;
 
 	if (request->counted < COUNTED_MOST)
 		request->counted++;
-	if (pair->muted && pair->holds) {
+	if (muted && pair->holds) {
 		held = held_push(&pair->held, outlet, HELD_MOST, request->target, 0);
 		if (held)
 			exchange_fill(&held->exchange, pair, request, connection, message,
 				      when->last);
-	} else if (pair->muted) {
+	} else if (muted) {
 		outlet->unpaired += request->counted == 1;
 	} else {
 		exchange_fill(&exchange, pair, request, connection, message, when->last);

@@ -17,6 +17,7 @@ static void init(void *state, bool midway)
 	struct redis *redis = state;
 
 	redis->response.database = !midway;
+	redis->midway = midway;
 	if (midway) {
 		redis->response.multi = UNCERTAIN;
 		redis->response.subscriptions.uncertain = true;
@@ -40,7 +41,10 @@ static enum parse_status parse(void *state, enum lane lane, struct bytes in,
 		return status;
 	}
 	status = redis_request_parse(&redis->request, in, used, out);
-	/* Once the replication stream has begun nothing is answered any more. */
+	/* What a replica acknowledges is the replication stream, though nobody saw it begin. */
+	redis->response.silent |=
+		redis->midway && status == PARSE_MESSAGE && redis->request.acknowledges;
+	/* Once it has begun nothing is answered any more. */
 	if (redis->response.silent && status == PARSE_MESSAGE && !out->action)
 		return PARSE_SKIP;
 	return status;

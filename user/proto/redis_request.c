@@ -115,9 +115,8 @@ static enum parse_status report(struct redis_request *request, struct message *o
 	bool silent;
 
 	silent = unanswered(request);
-	/* A replica's receipts have no answer. */
-	if (command->kind == REDIS_REPLCONF && request->argument[0] == WORD_ACK)
-		silent = true;
+	request->acknowledges = command->kind == REDIS_REPLCONF && request->argument[0] == WORD_ACK;
+	silent |= request->acknowledges;
 	request->words = 0;
 	out->role = MESSAGE_REQUEST;
 	out->operation = command->name;

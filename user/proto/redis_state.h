@@ -42,6 +42,7 @@ struct redis_request {
 	bool skip;	     /* CLIENT REPLY SKIP: the next command's answer is not sent */
 	bool multi;	     /* between MULTI and EXEC, as far as was asked */
 	bool multi_hidden;   /* and the answer to MULTI is not sent */
+	bool acknowledges;   /* the newest command: REPLCONF ACK, a replica's receipt */
 };
 
 enum redis_subject {
@@ -100,6 +101,7 @@ struct redis_response {
 struct redis {
 	struct redis_request request;
 	struct redis_response response;
+	bool midway; /* the stream's begin was not seen */
 };
 
 /* One step in one lane; see struct protocol. */
