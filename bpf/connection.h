@@ -84,6 +84,9 @@ static __always_inline struct conn *conn_meet(struct sock *sk, struct conn *firs
 
 	if (socket_storage) {
 		conn = bpf_sk_storage_get(&by_socket, sk, first, BPF_SK_STORAGE_GET_F_CREATE);
+		/* Of two at once one is refused (-EAGAIN), though it is there now. */
+		if (!conn)
+			conn = conn_find(sk);
 	} else {
 		bpf_map_update_elem(&by_address, &address, first, BPF_NOEXIST);
 		conn = bpf_map_lookup_elem(&by_address, &address);

@@ -201,6 +201,41 @@ def test_half_closed(bed, nginx, start_observer, ends):
     assert client_counts(window) == {("GET", "200"): 64}
 
 
+AT_ONCE = """
+import socket, sys
+
+if sys.argv[1] == "serve":
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(sys.argv[2])
+    listener.listen(64)
+    print("ready", flush=True)
+    while True:
+        with listener.accept()[0] as connection:
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nhi")
+for _ in range(int(sys.argv[3])):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(sys.argv[2])
+        connection.sendall(b"GET / HTTP/1.1\\r\\nHost: e2e\\r\\n\\r\\n")
+        while connection.recv(1000):
+            pass
+"""
+
+
+def test_unix_sockets_at_once(bed, observer):
+    """What is written to a new Unix socket while its reader asks for it: both make its state."""
+    if bed.group.path is None:
+        pytest.skip("no cgroup can be made: a Unix socket has no port to be watched by")
+    script, path = bed.folder / "at-once.py", bed.folder / "at-once.sock"
+    script.write_text(AT_ONCE)
+    with bed.start("at-once", [sys.executable, script, "serve", path]) as server:
+        server.wait_for(lambda: "ready" in server.log_text())
+        with observer.window() as window:
+            bed.run([sys.executable, script, "ask", path, 5000])
+    assert server_counts(window, "at-once.py") == {("GET", "200"): 5000}
+    assert client_counts(window, "at-once.py") == {("GET", "200"): 5000}
+
+
 def test_cut_short(bed, plain, observer):
     with observer.window() as window:
         bed.call("web.cut", plain.port, 20, "/cut")
