@@ -87,18 +87,20 @@ static __always_inline void message_buffers(u64 address, struct buffers *ret)
 		ret->loss = LOSS_NO_BUFFER;
 }
 
-/* Bytes that the vector has room for; 0 where it has too many entries to count. */
+#define UNCOUNTED (~0ULL)
+
+/* Bytes that the vector has room for; UNCOUNTED where it has too many entries. */
 __attribute__((noinline)) u64 vector_size(u64 vector, u64 count)
 {
 	struct iovec piece;
 	u64 size = 0;
 
 	if (count > COUNTED)
-		return 0;
+		return UNCOUNTED;
 	for (u32 i = 0; i < COUNTED && i < count; i++) {
 		if (bpf_probe_read_user(&piece, sizeof(piece),
 					(void *)(vector + i * sizeof(piece))))
-			return 0;
+			return UNCOUNTED;
 		size += piece.iov_len;
 	}
 	return size;
@@ -113,7 +115,8 @@ static __always_inline bool has_several(const struct registers *regs, bool sends
 /*
  * Which of the messages of sendmmsg() or recvmmsg() it is, the registers do not tell, so the calls
  * for the messages before are counted. The system call ends early when one fails (several_end()),
- * is sent in part, or (recvmmsg with a time-out) late: of that one nothing is told.
+ * is sent in part, or (recvmmsg with a time-out) late: of that one nothing is told. Of what is not
+ * counted from its first message on, bytes that do not fit are not told of.
  */
 static __always_inline void several_find(u64 connection, u32 moved, bool sends,
 					 const struct registers *regs, struct buffers *ret)
@@ -122,6 +125,7 @@ static __always_inline void several_find(u64 connection, u32 moved, bool sends,
 	struct several *known = bpf_map_lookup_elem(&several, &task);
 	struct several now = { .vector = regs->argument[1], .connection = connection };
 	u32 count = regs->argument[2];
+	u64 room;
 
 	if (!sends && regs->argument[4]) {
 		ret->loss = LOSS_LONG;
@@ -130,8 +134,11 @@ static __always_inline void several_find(u64 connection, u32 moved, bool sends,
 	if (known && known->vector == now.vector && known->connection == now.connection)
 		now.next = known->next;
 	message_buffers(now.vector + now.next * sizeof(struct mmsghdr), ret);
+	room = sends ? vector_size(ret->base, ret->count) : UNCOUNTED;
+	if (room < moved)
+		ret->loss = LOSS_NO_BUFFER;
 	now.next++;
-	if (now.next >= count || (sends && vector_size(ret->base, ret->count) != moved))
+	if (now.next >= count || (room != UNCOUNTED && room > moved))
 		now.next = 0;
 	several_seen = true;
 	bpf_map_update_elem(&several, &task, &now, BPF_ANY);
@@ -150,7 +157,22 @@ __attribute__((noinline)) int several_pass(u64 connection, u64 moved, u64 direct
 	return 0;
 }
 
-/* A call has moved nothing: no further message follows. */
+/* A message without bytes was sent: others may follow. */
+__attribute__((noinline)) int several_empty(void)
+{
+	u64 task = bpf_get_current_pid_tgid();
+	struct several *known = several_seen ? bpf_map_lookup_elem(&several, &task) : NULL;
+	struct registers regs;
+
+	if (!known || registers_read(&regs) || !has_several(&regs, true) ||
+	    known->vector != regs.argument[1])
+		return 0;
+	if (++known->next >= (u32)regs.argument[2])
+		known->next = 0;
+	return 0;
+}
+
+/* A call failed, or had nothing to read: no further message follows. */
 static __always_inline void several_end(void)
 {
 	u64 task = bpf_get_current_pid_tgid();

@@ -360,7 +360,7 @@ static __always_inline void close_nowhere(struct conn *conn, u32 flags)
 static __noinline void conn_admit(struct sock *sk, struct conn *conn)
 {
 	/* Of one that is closed, and only read on, the end would never be told. */
-	if (conn->slot == SLOT_NONE && is_closed(sk))
+	if (conn->slot == SLOT_NONE && (conn->closed || is_closed(sk)))
 		return;
 	/* The kernel's own threads (before 5.12 io_uring's, or one that closes late) own none. */
 	if (!conn->tgid && task_flags() & PF_KTHREAD)

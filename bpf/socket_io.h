@@ -7,6 +7,7 @@
 #define MSG_TRUNC 0x20
 #define MSG_ERRQUEUE 0x2000
 #define RCV_SHUTDOWN 1
+#define SHUTDOWN_MASK 3
 #define LARGE 4096 /* a call that may begin a body: the sooner it is skipped the better */
 
 /*
@@ -98,7 +99,8 @@ static __always_inline void unix_ended(struct sock *sk)
 {
 	struct conn *conn = conn_find(sk);
 
-	if (!conn || conn->slot == SLOT_NONE || conn->closed || !(sk->sk_shutdown & RCV_SHUTDOWN))
+	/* One that says that it sends no more may still read. */
+	if (!conn || conn->slot == SLOT_NONE || conn->closed || sk->sk_shutdown != SHUTDOWN_MASK)
 		return;
 	conn->closed = 1;
 	emit_close(conn, conn->position, 0, 0);
@@ -228,7 +230,10 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 	if (!is_stream(sk, family))
 		return 0;
 	if (moved <= 0) {
-		several_end();
+		if (moved == 0 && direction == DIRECTION_TX)
+			several_empty();
+		else
+			several_end();
 		if (moved == 0 && family == AF_UNIX && direction == DIRECTION_RX)
 			unix_ended(sk);
 		return 0;

@@ -15,8 +15,6 @@
 #ifndef ONLOOKER_BPF_SOCKET_STATE_H
 #define ONLOOKER_BPF_SOCKET_STATE_H
 
-#define SHUTDOWN_MASK 3
-
 static __always_inline void connecting(struct sock *sk)
 {
 	/* By a kernel thread (before 5.12 io_uring's): whose it is tells a later call. */

@@ -75,7 +75,8 @@ struct event_head {
 
 /*
  * A call that read, told along with the next record of its connection. Where only lengths are
- * wanted of what is read (slot.limit) it has a record of its own only when another reads before.
+ * wanted of what is read (slot.limit) it has a record of its own only when another reads before,
+ * or behind EVENT_CLOSE.
  */
 struct event_read {
 	__u32 position; /* as in event_data */
@@ -163,7 +164,8 @@ struct event_open {
 struct event_close {
 	struct event_head head;
 	__u32 position[2]; /* by direction: one past the last byte moved; a FIN not counted */
-	__u32 unread;	   /* bytes that arrived and may still be read */
+	__u32 unread;	   /* bytes that arrived and may still be read: each call that does is told
+			      of by an EVENT_DATA behind this record, with or without bytes */
 	__u32 pad;
 	struct read_note read; /* what was noted and not told */
 };
@@ -256,8 +258,8 @@ struct slot {
 	__u32 limit[2]; /* by direction: bytes to capture of each call; 0 = lengths only, and of
 			   what is read rather late than with a record of its own */
 	__u32 until[2]; /* by direction, where skipping[direction]: no record for calls that end
-			   before this position, no bytes before it; then the kernel side clears it
-			 */
+			   before this position (but behind EVENT_CLOSE, without bytes), no bytes
+			   before it; then the kernel side clears it */
 	__u8 hop[2][2]; /* by direction: the two kinds of frames (or one, twice) to hop over where
 			   the skip ends, which is a frame's head: the kernel side moves `until` on
 			   then, and of calls that end at it nothing is told; 0: none.

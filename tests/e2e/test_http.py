@@ -201,9 +201,11 @@ def test_half_closed(bed, nginx, start_observer, ends):
     assert client_counts(window) == {("GET", "200"): 64}
 
 
-AT_ONCE = """
+# serve PATH 0|1, ask PATH COUNT 0|1; 1: half-closed, and answered only then
+BY_UNIX = """
 import socket, sys
 
+half = sys.argv[-1] == "1"
 if sys.argv[1] == "serve":
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(sys.argv[2])
@@ -211,29 +213,34 @@ if sys.argv[1] == "serve":
     print("ready", flush=True)
     while True:
         with listener.accept()[0] as connection:
-            connection.recv(1000)
+            while connection.recv(1000) and half:
+                pass
             connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nhi")
 for _ in range(int(sys.argv[3])):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(sys.argv[2])
         connection.sendall(b"GET / HTTP/1.1\\r\\nHost: e2e\\r\\n\\r\\n")
+        if half:
+            connection.shutdown(socket.SHUT_WR)
         while connection.recv(1000):
             pass
 """
 
 
-def test_unix_sockets_at_once(bed, observer):
-    """What is written to a new Unix socket while its reader asks for it: both make its state."""
+@pytest.mark.parametrize("half", [0, 1], ids=["at_once", "half_closed"])
+def test_new_unix_sockets(bed, observer, half):
+    """What is written to a new one while its reader asks for it: both make its state. Or one whose
+    client says that it sends no more before it is answered."""
     if bed.group.path is None:
         pytest.skip("no cgroup can be made: a Unix socket has no port to be watched by")
-    script, path = bed.folder / "at-once.py", bed.folder / "at-once.sock"
-    script.write_text(AT_ONCE)
-    with bed.start("at-once", [sys.executable, script, "serve", path]) as server:
+    script, path = bed.folder / f"unix-{half}.py", bed.folder / f"unix-{half}.sock"
+    script.write_text(BY_UNIX)
+    with bed.start(f"unix-{half}", [sys.executable, script, "serve", path, half]) as server:
         server.wait_for(lambda: "ready" in server.log_text())
         with observer.window() as window:
-            bed.run([sys.executable, script, "ask", path, 5000])
-    assert server_counts(window, "at-once.py") == {("GET", "200"): 5000}
-    assert client_counts(window, "at-once.py") == {("GET", "200"): 5000}
+            bed.run([sys.executable, script, "ask", path, 5000, half])
+    assert server_counts(window, script.name) == {("GET", "200"): 5000}
+    assert client_counts(window, script.name) == {("GET", "200"): 5000}
 
 
 def test_cut_short(bed, plain, observer):

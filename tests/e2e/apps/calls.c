@@ -94,16 +94,18 @@ static void by_sendmsg(int fd, char *head, size_t n, char *body)
 	must(fd, sendmsg(fd, &message, 0), n + BODY);
 }
 
+/* In three messages, of which one has no bytes. */
 static void by_sendmmsg(int fd, char *head, size_t n, char *body)
 {
-	struct iovec parts[] = { { head, n }, { body, 1000 }, { body + 1000, BODY - 1000 } };
+	struct iovec parts[] = { { head, 30 }, { head + 30, n - 30 }, { body, BODY } };
 	struct mmsghdr messages[] = {
 		{ .msg_hdr = { .msg_iov = &parts[0], .msg_iovlen = 1 } },
+		{ .msg_hdr = { .msg_iov = NULL, .msg_iovlen = 0 } },
 		{ .msg_hdr = { .msg_iov = &parts[1], .msg_iovlen = 2 } },
 	};
 
-	must(fd, sendmmsg(fd, messages, 2, 0), 2);
-	must(fd, messages[0].msg_len + messages[1].msg_len, n + BODY);
+	must(fd, sendmmsg(fd, messages, 3, 0), 3);
+	must(fd, messages[0].msg_len + messages[2].msg_len, n + BODY);
 }
 
 static void by_more(int fd, char *head, size_t n, char *body)
