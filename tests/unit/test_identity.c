@@ -220,6 +220,8 @@ static void test_code(void **state)
 	named("/usr/bin/perl", "perl|-l|serve.pl", PROGRAM_OWN, "serve.pl");
 	named("/usr/bin/ruby", "ruby|-W0ne|a/b", PROGRAM_OWN, "ruby");
 	named("/usr/bin/ruby", "ruby|-W0|app.rb", PROGRAM_OWN, "app.rb");
+	named("/usr/bin/ruby", "ruby|-W:no-deprecated|app.rb", PROGRAM_OWN, "app.rb");
+	named("/usr/bin/perl", "perl|-CI|app.pl|8080", PROGRAM_OWN, "app.pl");
 }
 
 /* ---- real processes ---- */

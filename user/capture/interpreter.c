@@ -112,8 +112,8 @@ static const struct interpreter interpreters[] = {
 	  .commands = no_words },
 	{ .name = "perl",
 	  .values = "I",
-	  .attached = "MmiFxdDV",
-	  .numbered = "l0C",
+	  .attached = "MmiFxdDVC",
+	  .numbered = "l0",
 	  .code = "eE",
 	  .script = "",
 	  .words = no_words,
@@ -236,8 +236,11 @@ static enum option read_letters(const struct interpreter *interpreter, const cha
 			return letter[1] ? OPTION_ALONE : OPTION_VALUE;
 		if (strchr(interpreter->attached, *letter))
 			return OPTION_ALONE;
-		if (interpreter->numbered && strchr(interpreter->numbered, *letter))
-			letter += strspn(letter + 1, "0123456789");
+		if (!interpreter->numbered || !strchr(interpreter->numbered, *letter))
+			continue;
+		if (letter[1] == ':') /* Ruby's -W:no-experimental */
+			return OPTION_ALONE;
+		letter += strspn(letter + 1, "0123456789");
 	}
 	return OPTION_ALONE;
 }

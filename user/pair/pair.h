@@ -32,7 +32,7 @@ struct pair {
 	uint32_t link;	   /* number of the connection; 0: the other end is not seen */
 	uint32_t origin;   /* the kernel side's position where our stream of requests has its 0 */
 	uint32_t database; /* of the session, as its begin said (struct message) */
-	bool muted;	   /* what answers what is not certain yet: exchanges are not reported */
+	bool muted;	   /* what answers what is not certain yet: no answer is reported */
 	bool holds;	   /* muted: but held back, for what is likely */
 };
 

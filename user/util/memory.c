@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "util/memory.h"
 
-#include <link.h>
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -194,27 +193,26 @@ void memory_tick(uint64_t now)
 		memory.left = idle;
 }
 
-/* Segments that cannot be written hold what the file holds, whatever was made of it meanwhile. */
-static int release_object(struct dl_phdr_info *object, size_t size, void *context)
-{
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-
-	(void)size;
-	(void)context;
-	for (int i = 0; i < object->dlpi_phnum; i++) {
-		const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
-		uintptr_t at = object->dlpi_addr + segment->p_vaddr;
-		/* Whole pages: others may be shared with a segment that was written to. */
-		uintptr_t begin = (at + page - 1) & ~(page - 1);
-		uintptr_t end = (at + segment->p_memsz) & ~(page - 1);
-
-		if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W) && begin < end)
-			madvise((void *)begin, end - begin, MADV_DONTNEED);
-	}
-	return 0;
-}
-
+/*
+ * Of mappings that cannot be written, those without a page of our own: relocated constants and
+ * another tool's breakpoints would be lost with it.
+ */
 void memory_release_code(void)
 {
-	dl_iterate_phdr(release_object, NULL);
+	FILE *file = fopen("/proc/self/smaps", "re");
+	unsigned long from, to, inode, own, begin = 0, length = 0;
+	char *line = NULL, mode[5];
+	size_t size = 0;
+
+	while (file && getline(&line, &size, file) > 0) {
+		if (sscanf(line, "%lx-%lx %4s %*s %*s %lu", &from, &to, mode, &inode) == 4) {
+			begin = from;
+			length = inode && mode[1] == '-' && mode[3] == 'p' ? to - from : 0;
+		} else if (length && sscanf(line, "Anonymous: %lu", &own) == 1 && own == 0) {
+			madvise((void *)begin, length, MADV_DONTNEED);
+		}
+	}
+	free(line);
+	if (file)
+		fclose(file);
 }
