@@ -146,9 +146,20 @@ static void replicated(void)
 	CLIENT("*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$2\r\n28\r\n");
 }
 
+/* The same, but what the master sends was taken for requests. */
+static void reversed(void)
+{
+	CLIENT("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n*1\r\n$4\r\nPING\r\n");
+	SERVER("*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$2\r\n14\r\n");
+	CLIENT("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n");
+	SERVER("*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$2\r\n28\r\n");
+	CLIENT("*1\r\n$4\r\nPING\r\n");
+}
+
 static void test_midway(void **state)
 {
 	(void)state;
+	expect_from(reversed, true, "");
 	expect_from(replicated, true, "REPLCONF ok 0 -\nREPLCONF ok 0 -\nREPLCONF ok 0 -\n");
 	expect_from(in_transaction, true,
 		    "GET ok 0 - hits=0 misses=1\nEXEC ok 0 -\n"

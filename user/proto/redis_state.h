@@ -85,6 +85,7 @@ struct redis_response {
 	bool exec_done; /* EXEC: all elements are reported, EXEC itself is not */
 	bool monitor;
 	bool silent;	/* a replication stream: nobody's commands */
+	bool reversed;	/* so is the other lane, and what came in it no request */
 	uint8_t multi;	/* enum redis_certainty */
 	int64_t number; /* of the newest integer element */
 	uint32_t hits;
