@@ -172,10 +172,17 @@ static __always_inline void fill_tcp(struct event_open *event, struct sock *sk)
 	}
 }
 
+static __always_inline u32 path_size(struct sock *sk)
+{
+	struct unix_address *address = BPF_CORE_READ((struct unix_sock *)sk, addr);
+
+	return address ? BPF_CORE_READ(address, len) : 0;
+}
+
 static __always_inline bool read_path(struct event_open *event, struct sock *sk)
 {
 	struct unix_address *address = BPF_CORE_READ((struct unix_sock *)sk, addr);
-	u32 size = address ? BPF_CORE_READ(address, len) : 0;
+	u32 size = path_size(sk);
 
 	if (size <= sizeof(event->family))
 		return false;
@@ -186,16 +193,18 @@ static __always_inline bool read_path(struct event_open *event, struct sock *sk)
 	return bpf_probe_read_kernel(event->path, size, &address->name[0].sun_path) == 0;
 }
 
-/* An accepted Unix socket has its listener's address; one that connected seldom has any. */
+/*
+ * An accepted Unix socket has its listener's address; one that connected seldom has any: of two
+ * that have, bytes tell who asks.
+ */
 static __always_inline u8 fill_unix(struct event_open *event, struct sock *sk)
 {
 	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
-	bool own = read_path(event, sk);
 
 	event->peer = peer ? inode_of(peer) : 0;
-	if (own)
-		return ROLE_SERVER;
-	return peer && read_path(event, peer) ? ROLE_CLIENT : ROLE_UNKNOWN;
+	if (peer && read_path(event, peer))
+		return path_size(sk) > sizeof(event->family) ? ROLE_UNKNOWN : ROLE_CLIENT;
+	return read_path(event, sk) ? ROLE_SERVER : ROLE_UNKNOWN;
 }
 
 /* EVENT_OPEN, or EVENT_FAIL. The socket may be a mere address (open_sockets.h). */

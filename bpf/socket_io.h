@@ -198,17 +198,20 @@ static __always_inline void range_report(struct range *range, bool discarded)
 		range_capture(range, &from);
 }
 
-/* A call that read: of what is read the bytes are not wanted, or they are. True: it is noted. */
-static __always_inline bool range_noted(struct range *range)
+/*
+ * A call that read, where lengths are wanted (or the bytes: then an older note is told of). True:
+ * it is noted.
+ */
+static __always_inline bool range_noted(struct range *range, const struct slot *slot)
 {
-	u32 slot = HIGH(range->slot_generation);
-	struct read_note *note = bpf_map_lookup_elem(&by_slot, &slot);
+	u32 index = HIGH(range->slot_generation);
+	struct read_note *note = bpf_map_lookup_elem(&by_slot, &index);
 
 	if (!note)
 		return false;
 	if (note->moved)
 		note_end(range->slot_generation);
-	if (range->want)
+	if (slot->limit[DIRECTION_RX])
 		return false;
 	note->time = bpf_ktime_get_ns();
 	note->arrival = range->instant;
@@ -223,7 +226,8 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 {
 	u16 family = sk->__sk_common.skc_family;
 	struct range range = { .moved = moved, .direction = direction, .meta = direction };
-	bool discarded = direction == DIRECTION_RX && flags & MSG_TRUNC;
+	/* Of a TCP socket the bytes are not copied then: tcp(7). */
+	bool discarded = direction == DIRECTION_RX && flags & MSG_TRUNC && family != AF_UNIX;
 	struct conn *conn;
 	struct slot *slot;
 
@@ -259,7 +263,7 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 		range.want = 0;
 	}
 	/* Behind the end no record follows that it could be told along with. */
-	if (direction == DIRECTION_RX && !conn->closed && range_noted(&range)) {
+	if (direction == DIRECTION_RX && !conn->closed && range_noted(&range, slot)) {
 		if (several_seen)
 			several_pass(range.slot_generation, moved, direction);
 		return 0;

@@ -31,12 +31,15 @@ static __always_inline void connecting(struct sock *sk)
 
 static __always_inline void connected(struct sock *sk)
 {
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	struct conn *conn = conn_find(sk);
 
-	if (!conn)
+	if (!conn || !tcp)
 		return;
 	conn->established = bpf_ktime_get_ns();
 	tcp_positions(sk, conn->position);
+	/* Bytes may have gone along with the SYN, which counts as one: RFC 7413. */
+	conn->position[DIRECTION_TX] = tcp->snd_una - (u32)tcp->bytes_acked + 1;
 	if (conn->judged != watch.generation)
 		conn_admit(sk, conn);
 }

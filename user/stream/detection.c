@@ -52,6 +52,9 @@ void detect_fresh(struct conversation *c, struct pipeline *p, unsigned int direc
 
 	if (!flow->view.size)
 		return;
+	/* Of two sockets that were made as a pair, or are both bound, who asks is the client. */
+	if (!c->connection.side && detect(c, flow->view, LANE_REQUEST, false) >= 0)
+		c->connection.side = direction == DIRECTION_TX ? SIDE_CLIENT : SIDE_SERVER;
 	if (lane_of(c, direction) == LANE_RESPONSE) {
 		if (is_foreign(flow))
 			phase_deaf(c, p);

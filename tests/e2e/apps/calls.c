@@ -94,10 +94,10 @@ static void by_sendmsg(int fd, char *head, size_t n, char *body)
 	must(fd, sendmsg(fd, &message, 0), n + BODY);
 }
 
-/* In three messages, of which one has no bytes. */
+/* In three messages, of which one has no bytes; the first is as long as what receive() peeks at. */
 static void by_sendmmsg(int fd, char *head, size_t n, char *body)
 {
-	struct iovec parts[] = { { head, 30 }, { head + 30, n - 30 }, { body, BODY } };
+	struct iovec parts[] = { { head, 70 }, { head + 70, n - 70 }, { body, BODY } };
 	struct mmsghdr messages[] = {
 		{ .msg_hdr = { .msg_iov = &parts[0], .msg_iovlen = 1 } },
 		{ .msg_hdr = { .msg_iov = NULL, .msg_iovlen = 0 } },
