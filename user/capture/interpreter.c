@@ -265,10 +265,17 @@ static enum option read_option(const struct interpreter *interpreter, const char
 	return read_letters(interpreter, word, rest);
 }
 
-/* Text that no option known here says is one: it must not get to where names are shown. */
+/*
+ * A call of a function in it, though no option known here says that this is code: it must not get
+ * to where names are shown.
+ */
 static bool is_code(const char *word)
 {
-	return word[strcspn(word, "\n;{}'\"`<>|")] != '\0';
+	const char *call = strchr(word, '(');
+
+	while (call && !(call > word && (isalnum((unsigned char)call[-1]) || call[-1] == '_')))
+		call = strchr(call + 1, '(');
+	return call;
 }
 
 const char *interpreter_script(const struct interpreter *interpreter, const struct arguments *args,

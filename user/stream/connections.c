@@ -121,6 +121,9 @@ void connections_free(struct connections *connections)
 /* It has been waited long enough for what the end overtook. */
 static void entry_give_up(struct connections *connections, struct entry *entry)
 {
+	/* Nobody tells where a Unix socket's streams end: all that there was has come. */
+	if (entry->is_unix && entry->end[DIRECTION_RX] == CLOSING_UNKNOWN)
+		entry->end[DIRECTION_RX] = entry->end[DIRECTION_TX] = 0;
 	entry_end(connections, entry,
 		  closing_fill(entry, connections->pipeline, connections->slots));
 }
@@ -415,7 +418,7 @@ static void sweep(struct connections *connections, uint64_t now)
 		/* Its last records may still lie in the ring: another second. */
 		entry->closed_at = now;
 		entry->deadline = now + PATIENCE_NS;
-		entry->end[0] = entry->end[1] = entry->is_unix ? 0 : CLOSING_UNKNOWN;
+		entry->end[0] = entry->end[1] = CLOSING_UNKNOWN;
 		connections->closing++;
 	}
 }
