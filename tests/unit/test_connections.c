@@ -98,6 +98,27 @@ static void test_asked_late(void **state)
 	free(body);
 }
 
+/* A Unix socket is over while its last records still lie in the ring. */
+static void test_found_over(void **state)
+{
+	struct event_open event = { .head = head(EVENT_OPEN, 0, 1),
+				    .role = ROLE_CLIENT,
+				    .family = AF_UNIX,
+				    .position = { START, START } };
+
+	(void)state;
+	slots[0].generation = slots[0].closed = 1;
+	connections_event(connections, &event.head, sizeof(event));
+	wait_ms(1100);
+	ask(0, 1);
+	answer(0, 1, OK, sizeof(OK) - 1);
+	assert_int_equal(done, 1);
+	assert_int_equal(closed, 0);
+	wait_ms(1100);
+	assert_int_equal(closed, 1);
+	assert_int_equal(aborted, 0);
+}
+
 /* Bytes that came but that the program never read are no loss. */
 static void test_unread(void **state)
 {
@@ -240,13 +261,11 @@ static void test_arrival(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_exchange),	    TEST(test_overtaken),
-		TEST(test_aborted_or_lost), TEST(test_unread),
-		TEST(test_asked_late),	    TEST(test_body_unseen),
-		TEST(test_body_is_skipped), TEST(test_foreign_is_ignored),
-		TEST(test_refused),	    TEST(test_generations),
-		TEST(test_failed),	    TEST(test_malformed),
-		TEST(test_arrival),
+		TEST(test_exchange),	TEST(test_overtaken),	    TEST(test_aborted_or_lost),
+		TEST(test_unread),	TEST(test_found_over),	    TEST(test_asked_late),
+		TEST(test_body_unseen), TEST(test_body_is_skipped), TEST(test_foreign_is_ignored),
+		TEST(test_refused),	TEST(test_generations),	    TEST(test_failed),
+		TEST(test_malformed),	TEST(test_arrival),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
