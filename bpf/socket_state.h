@@ -54,13 +54,19 @@ static __always_inline void connect_failed(struct sock *sk)
 
 static __always_inline void accepted(struct sock *sk)
 {
-	struct conn *conn = conn_begin(sk);
+	struct conn *conn = socket_storage ? conn_find(sk) : NULL;
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 
+	/* With TCP Fast Open (RFC 7413) it may be used before the handshake is over. */
+	if (conn || !tcp)
+		return;
+	conn = conn_begin(sk);
 	if (!conn)
 		return;
 	conn->role = ROLE_SERVER;
 	conn->born = conn->established = bpf_ktime_get_ns();
-	tcp_positions(sk, conn->position);
+	conn->position[DIRECTION_RX] = tcp->rcv_nxt - (u32)tcp->bytes_received;
+	conn->position[DIRECTION_TX] = tcp->snd_una - (u32)tcp->bytes_acked;
 }
 
 /* Once a FIN was sent, or received and all read, it has taken a number of its own. */
