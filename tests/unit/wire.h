@@ -283,7 +283,7 @@ static inline void wire_call(struct wire *wire, enum wire_who who, enum event_di
 		return;
 	if (direction == DIRECTION_RX) {
 		wire_note_end(wire, who);
-		if (!want) {
+		if (!slot->limit[DIRECTION_RX]) {
 			wire->notes[end->slot] =
 				(struct read_note){ time, instant, position, moved };
 			return;

@@ -44,27 +44,28 @@ static bool is_foreign(const struct flow *flow)
 	       (flow->view.size > FOREIGN_MOST || newest > first + PATIENCE_NS);
 }
 
-/* A new stream: the first bytes of the request lane tell; answers are held back until then. */
+/*
+ * A new stream: the first bytes of the request lane tell; answers are held back until then. Of two
+ * sockets that were made as a pair, or are both bound, who asks is the client.
+ */
 void detect_fresh(struct conversation *c, struct pipeline *p, unsigned int direction)
 {
 	struct flow *flow = &c->flows[direction];
-	int found;
+	bool answers = lane_of(c, direction) == LANE_RESPONSE;
+	int found = -ENOENT;
 
 	if (!flow->view.size)
 		return;
-	/* Of two sockets that were made as a pair, or are both bound, who asks is the client. */
-	if (!c->connection.side && detect(c, flow->view, LANE_REQUEST, false) >= 0)
-		c->connection.side = direction == DIRECTION_TX ? SIDE_CLIENT : SIDE_SERVER;
-	if (lane_of(c, direction) == LANE_RESPONSE) {
-		if (is_foreign(flow))
-			phase_deaf(c, p);
-		return;
-	}
-	found = detect(c, flow->view, LANE_REQUEST, false);
-	if (found >= 0)
+	if (!answers || !c->connection.side)
+		found = detect(c, flow->view, LANE_REQUEST, false);
+	if (found >= 0) {
+		if (!c->connection.side)
+			c->connection.side = direction == DIRECTION_TX ? SIDE_CLIENT : SIDE_SERVER;
 		phase_speaking(c, p, found, false);
-	else if (found != -EAGAIN || flow->view.size >= DETECT_BYTES)
+	} else if (answers ? is_foreign(flow) :
+			     found != -EAGAIN || flow->view.size >= DETECT_BYTES) {
 		phase_deaf(c, p);
+	}
 }
 
 /* Which side this end is on is not known: the bytes of either hypothesis tell. */
