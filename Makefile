@@ -17,8 +17,8 @@
 #   make deps          the packages of all targets
 #
 # Every target installs the packages that it lacks (tests/install). SANITIZE=1 builds with the
-# address and undefined-behaviour sanitizers into build/asan; BUILD=DIR builds elsewhere; V=1 shows
-# the commands.
+# address and undefined-behaviour sanitizers into build/asan; BUILD=DIR builds elsewhere; WERROR=1
+# makes warnings errors; V=1 shows the commands.
 
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables
 .DELETE_ON_ERROR:
@@ -29,6 +29,7 @@ VERSION := 0.1.0
 REVISION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 PREFIX ?= /usr/local
 SANITIZE ?= 0
+WERROR ?= 0
 EXCHANGES ?= 1e8
 FUZZ_SECONDS ?= 60
 V ?= 0
@@ -53,7 +54,9 @@ BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(MACHINE)))
 
 # --- Flags ---------------------------------------------------------------------------------------
 
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror
+# Compilers to come will warn of more: that should not keep a user from building.
+ERRORS := $(if $(filter 1,$(WERROR)),-Werror)
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes $(ERRORS)
 INCLUDES := -Iinclude -Iuser -isystem $(BUILD)
 HARDENING := -fstack-protector-strong -fstack-clash-protection -fPIE -fno-plt
 HARDENING += $(if $(filter x86_64,$(MACHINE)),-fcf-protection)
@@ -74,7 +77,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
 LDLIBS := -lbpf -lelf -lz -lmicrohttpd -ljansson -lseccomp -lprotobuf-c -lm
 
 BPF_CFLAGS := -target bpf -std=gnu11 -O2 -g -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) \
-	-Wall -Wextra -Wno-unused-parameter -Werror -Ivmlinux -Iinclude -Ibpf \
+	-Wall -Wextra -Wno-unused-parameter $(ERRORS) -Ivmlinux -Iinclude -Ibpf \
 	-idirafter /usr/include/$(MACHINE)-linux-gnu
 
 # --- Files ---------------------------------------------------------------------------------------

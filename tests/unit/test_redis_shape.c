@@ -59,7 +59,7 @@ static void test_shapes(void **state)
 		uint8_t out[REDIS_SHAPE_SIZE + 1];
 
 		out[redis_key_shape(key, out)] = '\0';
-		assert_string_equal(out, shapes[i].shape);
+		assert_string_equal((const char *)out, shapes[i].shape);
 	}
 }
 
