@@ -72,6 +72,16 @@ static __always_inline u32 registers_read(struct registers *ret)
 }
 #endif
 
+/* The same of a call whose buffers are its caller's; else why they are not at hand. */
+static __always_inline u32 caller_read(struct registers *ret)
+{
+	u32 flags = task_flags();
+
+	if (flags & PF_IO_WORKER)
+		return LOSS_IO_URING;
+	return flags & PF_KTHREAD ? LOSS_NO_BUFFER : registers_read(ret);
+}
+
 /* The vector of the message that is the call's second argument. */
 static __always_inline void message_buffers(u64 address, struct buffers *ret)
 {
@@ -151,8 +161,7 @@ __attribute__((noinline)) int several_pass(u64 connection, u64 moved, u64 direct
 	struct registers regs;
 	bool sends = direction == DIRECTION_TX;
 
-	if (!(task_flags() & (PF_KTHREAD | PF_IO_WORKER)) && !registers_read(&regs) &&
-	    has_several(&regs, sends))
+	if (!caller_read(&regs) && has_several(&regs, sends))
 		several_find(connection, moved, sends, &regs, &from);
 	return 0;
 }
@@ -164,7 +173,7 @@ __attribute__((noinline)) int several_empty(void)
 	struct several *known = several_seen ? bpf_map_lookup_elem(&several, &task) : NULL;
 	struct registers regs;
 
-	if (!known || registers_read(&regs) || !has_several(&regs, true) ||
+	if (!known || caller_read(&regs) || !has_several(&regs, true) ||
 	    known->vector != regs.argument[1])
 		return 0;
 	if (++known->next >= (u32)regs.argument[2])
@@ -193,7 +202,7 @@ static __always_inline u64 buffer_find(u32 direction)
 {
 	struct registers regs;
 
-	if (task_flags() & (PF_KTHREAD | PF_IO_WORKER) || registers_read(&regs))
+	if (caller_read(&regs))
 		return 0;
 	return has_one_buffer(regs.number, direction == DIRECTION_TX) ? regs.argument[1] : 0;
 }
@@ -203,14 +212,8 @@ static __always_inline void buffers_find(u64 connection, u32 moved, u32 directio
 {
 	struct registers regs;
 	bool sends = direction == DIRECTION_TX;
-	u32 flags = task_flags();
 
-	*ret = (struct buffers){ 0 };
-	if (flags & (PF_KTHREAD | PF_IO_WORKER)) {
-		ret->loss = flags & PF_IO_WORKER ? LOSS_IO_URING : LOSS_NO_BUFFER;
-		return;
-	}
-	ret->loss = registers_read(&regs);
+	*ret = (struct buffers){ .loss = caller_read(&regs) };
 	if (ret->loss)
 		return;
 	if (has_one_buffer(regs.number, sends)) {

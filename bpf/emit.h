@@ -4,7 +4,10 @@
 #ifndef ONLOOKER_BPF_EMIT_H
 #define ONLOOKER_BPF_EMIT_H
 
-/* Data classes: with the ring's own header of 8 bytes they fill whole cache lines. */
+/* Rooms for bytes: with the headers, the ring's own of 8 included, they fill whole cache lines. */
+#define ROOMS(each)                                                                                \
+	each(48) each(112) each(176) each(304) each(432) each(688) each(944) each(1456) each(1968) \
+		each(2992) each(4016) each(6064) each(8112) each(12208)
 #define CAPTURE_MOST 16304
 
 /*
@@ -92,6 +95,12 @@ static __always_inline void read_tell(struct event_read *read, struct read_note 
 		error = bpf_probe_read_user(event->bytes, want, (void *)buffer); \
 	} while (0)
 
+#define OR_RESERVE(room)            \
+	else if (want <= (room))    \
+	{                           \
+		RESERVE_DATA(room); \
+	}
+
 /* The low half of position_meta. */
 #define META_DIRECTION 1 /* enum event_direction */
 #define META_GIANT 2	 /* emit_buffer(): only the ends of a large buffer */
@@ -123,35 +132,10 @@ __attribute__((noinline)) int emit_data(u64 buffer, u64 moved_want, u64 slot_gen
 		event = ring_reserve(sizeof(*event));
 		if (!event)
 			return 0;
-	} else if (want <= 48) {
-		RESERVE_DATA(48);
-	} else if (want <= 112) {
-		RESERVE_DATA(112);
-	} else if (want <= 176) {
-		RESERVE_DATA(176);
-	} else if (want <= 304) {
-		RESERVE_DATA(304);
-	} else if (want <= 432) {
-		RESERVE_DATA(432);
-	} else if (want <= 688) {
-		RESERVE_DATA(688);
-	} else if (want <= 944) {
-		RESERVE_DATA(944);
-	} else if (want <= 1456) {
-		RESERVE_DATA(1456);
-	} else if (want <= 1968) {
-		RESERVE_DATA(1968);
-	} else if (want <= 2992) {
-		RESERVE_DATA(2992);
-	} else if (want <= 4016) {
-		RESERVE_DATA(4016);
-	} else if (want <= 6064) {
-		RESERVE_DATA(6064);
-	} else if (want <= 8112) {
-		RESERVE_DATA(8112);
-	} else if (want <= 12208) {
-		RESERVE_DATA(12208);
-	} else {
+	}
+	ROOMS(OR_RESERVE)
+	else
+	{
 		RESERVE_DATA(CAPTURE_MOST);
 	}
 	head_fill(&event->head, EVENT_DATA, slot, LOW(slot_generation), id >> 32,
