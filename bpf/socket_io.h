@@ -221,6 +221,17 @@ static __always_inline bool range_noted(struct range *range, const struct slot *
 	return true;
 }
 
+/* A call that sent or read 0 bytes, or failed. */
+static __always_inline void nothing_moved(struct sock *sk, int moved, u32 direction, u16 family)
+{
+	if (moved == 0 && direction == DIRECTION_TX)
+		several_empty();
+	else
+		several_end();
+	if (moved == 0 && family == AF_UNIX && direction == DIRECTION_RX)
+		unix_ended(sk);
+}
+
 /* A call on a socket has moved bytes (or 0, or failed with -errno). */
 static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, int flags)
 {
@@ -234,12 +245,7 @@ static __always_inline int socket_io(struct sock *sk, int moved, u32 direction, 
 	if (!is_stream(sk, family))
 		return 0;
 	if (moved <= 0) {
-		if (moved == 0 && direction == DIRECTION_TX)
-			several_empty();
-		else
-			several_end();
-		if (moved == 0 && family == AF_UNIX && direction == DIRECTION_RX)
-			unix_ended(sk);
+		nothing_moved(sk, moved, direction, family);
 		return 0;
 	}
 	if (direction == DIRECTION_RX && flags & (MSG_PEEK | MSG_ERRQUEUE))
