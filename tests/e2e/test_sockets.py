@@ -26,6 +26,13 @@ def test_unix_sockets(bed, observer, kind):
     assert_all(window, COUNT, PROGRAM.name, PROGRAM.name)
 
 
+def test_discarded(bed, observer):
+    """A body that nobody looks at, MSG_TRUNC: tcp(7)."""
+    with observer.window() as window:
+        bed.run([sys.executable, PROGRAM, "discarded", COUNT])
+    assert_all(window, COUNT, PROGRAM.name, PROGRAM.name)
+
+
 def test_fast_open(bed, observer):
     """TCP Fast Open (RFC 7413): a request in the SYN."""
     if bed.group.path is None:

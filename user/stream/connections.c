@@ -15,9 +15,8 @@
 #include "stream/verdict.h"
 #include "util/clock.h"
 
-#define PATIENCE_NS NSEC_PER_SEC		/* for bytes that nobody has read yet */
-#define OVERTAKEN_NS (50 * NSEC_PER_MSEC)	/* for records that the close has overtaken */
-#define OVERTAKEN_MOST_NS (300 * NSEC_PER_MSEC) /* for records that a note has overtaken */
+#define UNREAD_NS NSEC_PER_SEC		   /* for bytes that nobody has read yet */
+#define OVERTAKEN_NS (300 * NSEC_PER_MSEC) /* for records that a close, or a note, has overtaken */
 #define SWEEP_NS NSEC_PER_SEC
 #define ENTRIES_KEPT 256
 
@@ -299,7 +298,7 @@ static void look(void *context, struct conversation *conversation)
 	    slot->generation != entry->generation)
 		return;
 	if (entry_widen(entry, DIRECTION_RX, note.position) > entry->edge[DIRECTION_RX] &&
-	    connections->ticked < note.time + OVERTAKEN_MOST_NS)
+	    connections->ticked < note.time + OVERTAKEN_NS)
 		return;
 	record_note(entry, connections->pipeline, &note);
 }
@@ -318,7 +317,7 @@ static void on_data(struct connections *connections, struct entry *entry,
 	if (entry->deadline && closing_whole(entry))
 		entry_end(connections, entry, true);
 	else if (entry->deadline && entry->unread)
-		entry->deadline = data->head.time + PATIENCE_NS;
+		entry->deadline = data->head.time + UNREAD_NS;
 }
 
 static void on_close(struct connections *connections, struct entry *entry,
@@ -338,7 +337,7 @@ static void on_close(struct connections *connections, struct entry *entry,
 	} else {
 		if (!entry->deadline)
 			connections->closing++;
-		entry->deadline = close->head.time + (close->unread ? PATIENCE_NS : OVERTAKEN_NS);
+		entry->deadline = close->head.time + (close->unread ? UNREAD_NS : OVERTAKEN_NS);
 	}
 }
 
@@ -417,7 +416,7 @@ static void sweep(struct connections *connections, uint64_t now)
 			continue;
 		/* Its last records may still lie in the ring: another second. */
 		entry->closed_at = now;
-		entry->deadline = now + PATIENCE_NS;
+		entry->deadline = now + UNREAD_NS;
 		entry->end[0] = entry->end[1] = CLOSING_UNKNOWN;
 		connections->closing++;
 	}

@@ -4,7 +4,7 @@
  * side what is not wanted, and decides when a connection is over.
  *
  *	EVENT_OPEN -> open -- EVENT_CLOSE, all bytes here -------------------> over
- *	               |                  \-- bytes still to come: closing --> over (or PATIENCE)
+ *	               |                  \-- bytes still to come: closing --> over, or given up
  *	               +-- not to be watched after all: its slot is given back at once
  *	               +-- the end was not told (lost record, Unix sockets): sweep -> over
  */

@@ -71,6 +71,24 @@ def bound(count):
             read(client, len(ANSWER))
 
 
+def discarded(count):
+    """The client does not look at the answer's body, and closes once it has arrived."""
+    listener = listening(socket.AF_INET, ("127.0.0.1", 0))
+    head, size = b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n", 50000
+    if not fork():
+        while True:
+            with listener.accept()[0] as connection:
+                connection.recv(len(REQUEST))
+                connection.sendall(head + bytes(size))
+    for _ in range(count):
+        with socket.create_connection(listener.getsockname()) as client:
+            client.sendall(REQUEST)
+            read(client, len(head))
+            left = size
+            while left > 0:
+                left -= client.recv_into(bytearray(left), left, socket.MSG_TRUNC)
+
+
 def fastopen(count):
     """The first bytes go along with the SYN, from the second connection on."""
     listener = listening(socket.AF_INET, ("127.0.0.1", 8080))
@@ -88,4 +106,5 @@ def fastopen(count):
     print(values[names.index("TCPFastOpenActive")])
 
 
-{"pair": pair, "bound": bound, "fastopen": fastopen}[sys.argv[1]](int(sys.argv[2]))
+KINDS = {"pair": pair, "bound": bound, "discarded": discarded, "fastopen": fastopen}
+KINDS[sys.argv[1]](int(sys.argv[2]))
