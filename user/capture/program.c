@@ -180,6 +180,24 @@ static bool name_by_title(const struct arguments *args, char ret[PROGRAM_NAME_SI
 	return true;
 }
 
+/*
+ * The first word of a title that was written over the arguments of an interpreter: "puma" of
+ * "puma 6.4.2 (tcp://0.0.0.0:3000) [shop]"; or of the name that its process was given.
+ */
+static void name_by_first_word(const struct arguments *args, char ret[PROGRAM_NAME_SIZE])
+{
+	const char *word = args->count ? args->word[0] : "";
+	char text[PROGRAM_NAME_SIZE];
+	size_t size;
+
+	word += word[0] == '['; /* "[celeryd: worker@host]" */
+	size = strcspn(word, " :[(");
+	snprintf(text, sizeof(text), "%.*s", (int)size, word);
+	if (isalpha((unsigned char)word[0]) && strcspn(word, "/=@?&") >= size &&
+	    !interpreter_find(text))
+		utf8_copy(ret, PROGRAM_NAME_SIZE, text);
+}
+
 /* Where the arguments of a program started by its own name begin: a script's follow its path. */
 static size_t find_first(const char *name, const struct arguments *args)
 {
@@ -222,5 +240,8 @@ enum program_kind program_name(const char *started_as, const char *args, size_t 
 	script = interpreter_script(interpreter, &words, &at, &code);
 	if (script && script[0])
 		name_program(script_name(script, room, sizeof(room)), &words, at, ret);
-	return code || (script && script[0]) ? PROGRAM_OWN : PROGRAM_UNNAMED;
+	if (code || (script && script[0]))
+		return PROGRAM_OWN;
+	name_by_first_word(&words, ret);
+	return PROGRAM_UNNAMED;
 }

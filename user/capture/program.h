@@ -12,7 +12,7 @@ enum program_kind {
 	PROGRAM_WORKER,	 /* it runs functions of the program that started it; the name is the
 			    interpreter's */
 	PROGRAM_UNNAMED, /* an interpreter whose arguments name no script, perhaps no more: the name
-			    is its own */
+			    is its own, or the first word of the title in their place */
 };
 
 /*
@@ -25,6 +25,7 @@ enum program_kind {
  *	python3 -m http.server                           http.server
  *	node --inspect dist/server.js                    server.js
  *	java -Xmx1g -cp a:b org.example.Main             org.example.Main
+ *	puma 6.4.2 (tcp://0.0.0.0:3000) [shop]           puma
  */
 enum program_kind program_name(const char *started_as, const char *args, size_t size,
 			       char ret[PROGRAM_NAME_SIZE]);
