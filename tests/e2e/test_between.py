@@ -34,13 +34,13 @@ def haproxy(request, bed, nginx):
     config.write_text(HAPROXY.format(mode=mode, options=options, port=port, backend=nginx.port))
     with bed.start(f"haproxy-{port}", ["haproxy", "-db", "-f", config]) as process:
         process.wait_for(lambda: accepts(port))
-        process.port = port
+        process.port, process.mode = port, request.param
         yield process
 
 
 def test_haproxy(bed, nginx, observer, haproxy):
     position = nginx.access.stat().st_size
-    with observer.window() as window:
+    with observer.window(exact=haproxy.mode != "tcp splice") as window:
         bed.call("web.keepalive", haproxy.port, 500, "/hello")
         bed.call("web.pipelined", haproxy.port, 50, "/hello")
         bed.call("web.keepalive", haproxy.port, 100, "/page")
@@ -54,12 +54,21 @@ def test_haproxy(bed, nginx, observer, haproxy):
     labels = ("method", "status")
     asked = Counter({("GET", "200"): 800, ("HEAD", "200"): 150, ("GET", "404"): 150})
     assert book == asked + Counter({("GET", "206"): 20})
-    for service in ("nginx", "haproxy"):
-        assert window.counts("http_requests_total", *labels, service=service) == book
-        assert window.counts("http_request_duration_seconds_count", *labels,
-                             service=service) == book  # fmt: skip
-    assert window.counts("http_client_requests_total", *labels, service="haproxy") == book
+    for metric in ("http_requests_total", "http_request_duration_seconds_count"):
+        assert window.counts(metric, *labels, service="nginx") == book
     assert window.counts("http_client_requests_total", *labels, service="client.py") == asked
+    served = window.counts("http_requests_total", *labels, service="haproxy")
+    durations = window.counts("http_request_duration_seconds_count", *labels, service="haproxy")
+    passed_on = window.counts("http_client_requests_total", *labels, service="haproxy")
+    assert not served - book and not passed_on - book
+    lost = window.counts("onlooker_events_lost_total", "reason")
+    if haproxy.mode == "tcp splice" and set(lost) == {"no_buffer"}:
+        return  # HAProxy 3 splices heads, too: nobody has their bytes, which is said
+    window.assert_nothing_missed()
+    assert served == durations == book
+    # Where nothing tells of it, an idle connection's last splice() is known with its next call.
+    untold = "splice" in haproxy.mode and "does not tell of splice()" in observer.log_text()
+    assert (book - passed_on).total() <= untold
 
 
 @pytest.fixture(params=["session", "transaction", "statement"])

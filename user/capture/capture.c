@@ -13,8 +13,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "capture/hooks.h"
 #include "capture/losses.h"
-#include "capture/preempt.h"
 #include "capture/ring.h"
 #include "capture/task_setup.h"
 #include "log.h"
@@ -34,69 +34,7 @@ struct capture {
 	void *context;
 };
 
-/* ---- which programs this kernel takes ---- */
-
-/* The number of a kernel function's parameters; -ENOENT where there is no such function. */
-static int parameters(const struct btf *btf, const char *function)
-{
-	int id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC);
-
-	if (id < 0)
-		return -ENOENT;
-	return btf_vlen(btf__type_by_id(btf, btf__type_by_id(btf, id)->type));
-}
-
-static bool has_tracepoint(const struct btf *btf)
-{
-	return btf__find_by_name_kind(btf, "btf_trace_sock_send_length", BTF_KIND_TYPEDEF) > 0;
-}
-
-static void choose_tracepoint(struct onlooker_bpf *skeleton)
-{
-	bpf_program__set_autoload(skeleton->progs.tracepoint_send, true);
-	bpf_program__set_autoload(skeleton->progs.tracepoint_recv, true);
-	bpf_program__set_autoload(skeleton->progs.tracepoint_ready, true);
-}
-
-static void choose_fexit(struct onlooker_bpf *skeleton, const struct btf *btf)
-{
-	struct {
-		struct bpf_program *program;
-		const char *function;
-		int parameters; /* that the program was written for */
-	} candidates[] = {
-		{ skeleton->progs.fexit_tcp_send, "tcp_sendmsg", 3 },
-		{ skeleton->progs.fexit_tcp_sendpage, "tcp_sendpage", 5 },
-		{ skeleton->progs.fexit_tcp_recv_6, "tcp_recvmsg", 6 },
-		{ skeleton->progs.fexit_tcp_recv_5, "tcp_recvmsg", 5 },
-		{ skeleton->progs.fexit_tcp_recv_4, "tcp_recvmsg", 4 },
-		{ skeleton->progs.fexit_tcp_splice, "tcp_splice_read", 5 },
-		{ skeleton->progs.fexit_unix_send, "unix_stream_sendmsg", 3 },
-		{ skeleton->progs.fexit_unix_recv, "unix_stream_recvmsg", 4 },
-		{ skeleton->progs.fexit_unix_sendpage, "unix_stream_sendpage", 5 },
-		{ skeleton->progs.fexit_unix_splice, "unix_stream_splice_read", 5 },
-	};
-
-	for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
-		if (parameters(btf, candidates[i].function) == candidates[i].parameters)
-			bpf_program__set_autoload(candidates[i].program, true);
-	}
-}
-
-/* Where programs can be preempted: holds that off, and adds the second ones (bpf/hold.h). */
-static int choose_preempt(struct onlooker_bpf *skeleton, const struct btf *btf, bool tracepoint)
-{
-	bool matters = preempt_matters(btf, tracepoint);
-
-	skeleton->rodata->preemptible = matters;
-	if (!matters) {
-		bpf_map__set_max_entries(skeleton->maps.handled, 1);
-		return 0;
-	}
-	bpf_program__set_autoload(skeleton->progs.again_send, has_tracepoint(btf));
-	bpf_program__set_autoload(skeleton->progs.again_recv, has_tracepoint(btf));
-	return preempt_prepare(skeleton->obj, btf);
-}
+/* ---- loading ---- */
 
 /* Tracing programs may use socket storage since 5.11 (8e4597c627fb), like the typed helper below.
  */
@@ -105,8 +43,6 @@ static bool has_socket_storage(const struct btf *btf)
 	return btf__find_by_name_kind(btf, "bpf_sk_storage_get_tracing", BTF_KIND_FUNC) > 0 ||
 	       btf__find_by_name_kind(btf, "bpf_sk_storage_tracing_allowed", BTF_KIND_FUNC) > 0;
 }
-
-/* ---- loading ---- */
 
 /* Nanoseconds of a jiffy: what the coarse clock moves by. */
 static uint64_t tick(void)
@@ -177,12 +113,13 @@ static void on_record(void *context, const void *record, size_t size)
 static int load(struct capture *capture, enum config_backend backend, const struct btf *btf,
 		const struct config_limits *limits, const char **ret_step)
 {
+	bool has_tracepoint = hooks_tracepoint(btf);
 	bool tracepoint =
-		backend == BACKEND_TRACEPOINT || (backend == BACKEND_AUTO && has_tracepoint(btf));
+		backend == BACKEND_TRACEPOINT || (backend == BACKEND_AUTO && has_tracepoint);
 	int error;
 
 	*ret_step = "find the tracepoints of Linux 6.3 and later";
-	if (tracepoint && !has_tracepoint(btf))
+	if (tracepoint && !has_tracepoint)
 		return -EOPNOTSUPP;
 	*ret_step = "open the programs";
 	capture->skeleton = onlooker_bpf__open();
@@ -190,13 +127,9 @@ static int load(struct capture *capture, enum config_backend backend, const stru
 		return -errno;
 	bpf_program__set_autoload(capture->skeleton->progs.open_sockets, true);
 	bpf_program__set_autoattach(capture->skeleton->progs.open_sockets, false);
-	if (tracepoint)
-		choose_tracepoint(capture->skeleton);
-	else
-		choose_fexit(capture->skeleton, btf);
 	capture->backend = tracepoint ? "tracepoint" : "fexit";
 	configure(capture->skeleton, btf, limits);
-	error = choose_preempt(capture->skeleton, btf, tracepoint);
+	error = hooks_choose(capture->skeleton, btf, tracepoint);
 	if (error)
 		return error;
 	*ret_step = "load the programs";
@@ -337,7 +270,7 @@ int capture_start(struct capture *capture, char *error, size_t size)
 	}
 	if (!result) {
 		step = "attach the programs";
-		result = onlooker_bpf__attach(skeleton);
+		result = hooks_attach(skeleton);
 	}
 	if (!result) {
 		step = "look for open connections";
