@@ -8,22 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+from lib.fetched import fetched
 from lib.process import HERE, accepts
 from lib.traced import FIRST, traces_of
 from lib.traces import asked_by
 
 APPS = HERE / "apps"
 REQUESTS = 300
-NOTHING_THERE = 3
 FLIGHTS = (1, 16)
-
-
-def libraries(kind):
-    done = subprocess.run([HERE / "libraries", kind], stdout=subprocess.PIPE, text=True)
-    if done.returncode == NOTHING_THERE:
-        pytest.skip(f"the libraries of {kind} cannot be had")
-    assert done.returncode == 0
-    return Path(done.stdout.strip())
 
 
 def newest_java():
@@ -42,7 +34,7 @@ def java(kind, bed):
     version, folder = newest_java()
     if not version or (kind == "virtual" and version < 21):
         pytest.skip(f"no Java with threads of the kind {kind}")
-    path = f"{libraries('java')}/*:{bed.folder}"
+    path = f"{fetched('libraries', 'java')}/*:{bed.folder}"
     subprocess.run(
         [folder / "javac", "-cp", path, "-d", bed.folder, APPS / "traces_java" / "Main.java"],
         check=True,
@@ -53,7 +45,7 @@ def java(kind, bed):
 def node():
     if not shutil.which("node"):
         pytest.skip("no Node")
-    program = libraries("node") / "main.js"  # beside its modules
+    program = fetched("libraries", "node") / "main.js"  # beside its modules
     shutil.copy(APPS / "traces_node" / "main.js", program)
     return ["node", program]
 

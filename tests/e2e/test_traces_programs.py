@@ -5,17 +5,16 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from lib import servers
+from lib.fetched import fetched
 from lib.process import HERE, accepts
 from lib.traced import FIRST, FLIGHT, STEP, WARM, judge, traces_of, warm_up
 
 APPS = HERE / "apps"
 PYTHON = sys.executable
 REQUESTS = 200
-NOT_THERE = 3
 
 
 @pytest.fixture(scope="module")
@@ -120,11 +119,11 @@ def test_django_uvicorn(bed, tracer, uvicorn):
 @pytest.mark.parametrize("version", ["0.17.0", "0.22.1"])
 def test_older_uvloop(bed, tracer, run, version):
     """Those that queue what is written, Debian 12's own among them."""
-    folder = subprocess.check_output([HERE / "libraries", "uvloop", version], text=True)
+    folder = fetched("libraries", "uvloop", version)
     port = bed.port()
     run(PYTHON, "-m", "uvicorn", "traces:app", "--host", "127.0.0.1", "--port", port,
         "--no-access-log", "--loop", "uvloop", port=port,
-        PYTHONPATH=f"{folder.strip()}:{APPS}")  # fmt: skip
+        PYTHONPATH=f"{folder}:{APPS}")  # fmt: skip
     found = look(bed, tracer, port, ("async", "executor"))
     assert right(found), found
 
@@ -132,11 +131,7 @@ def test_older_uvloop(bed, tracer, run, version):
 @pytest.fixture
 def newest_python():
     """A root to change into, with the programs of the tests in it."""
-    done = subprocess.run([HERE / "newest-python"], stdout=subprocess.PIPE, text=True)
-    if done.returncode == NOT_THERE:
-        pytest.skip("no newer CPython can be had")
-    assert done.returncode == 0
-    root = Path(done.stdout.strip())
+    root = fetched("newest-python")
     programs = root / f"opt/e2e-{os.getpid()}"
     shutil.copytree(HERE / "lib", programs / "lib")
     shutil.copytree(APPS, programs / "apps")
