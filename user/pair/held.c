@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#define TARGETS_LIMIT 65536
+#define TARGETS_LIMIT 32768
 #define TARGETS_KEPT 256
 #define DETAILS_LIMIT 16384
 #define DETAILS_KEPT 64
