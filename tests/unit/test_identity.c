@@ -62,7 +62,7 @@ static pid_t start(const char *file, const char *const *argv)
 
 #define START(file, ...) start(file, (const char *const[]){ __VA_ARGS__, NULL })
 
-static void stop(pid_t pid)
+static void finish(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
@@ -131,27 +131,27 @@ static void test_real_programs(void **state)
 		skip();
 	pid = START("/bin/sleep", "a title", "60");
 	served(identities, pid, "sleep");
-	stop(pid);
+	finish(pid);
 	snprintf(link, sizeof(link), "%s/my-sleeper", directory);
 	assert_int_equal(symlink("/bin/sleep", link), 0);
 	pid = START(link, "sleep", "60");
 	served(identities, pid, "my-sleeper");
-	stop(pid);
+	finish(pid);
 	write_script("app.py", "import time\ntime.sleep(60)\n");
 	pid = START("/usr/bin/python3", "python3", "-u", "app.py");
 	served(identities, pid, "app.py");
-	stop(pid);
+	finish(pid);
 	write_script("serve", "#!/usr/bin/python3 -u\nimport time\ntime.sleep(60)\n");
 	pid = START("./serve", "./serve", "x.y:z");
 	served(identities, pid, "serve");
-	stop(pid);
+	finish(pid);
 	write_script("uvicorn", "#!/usr/bin/python3\nimport time\ntime.sleep(60)\n");
 	pid = START("./uvicorn", "./uvicorn", "--port", "80", "app.main:app");
 	served(identities, pid, "uvicorn app.main:app");
-	stop(pid);
+	finish(pid);
 	pid = START("/usr/bin/python3", "python3", "-m", "http.server", "--bind", "127.0.0.1", "0");
 	served(identities, pid, "http.server");
-	stop(pid);
+	finish(pid);
 	identities_free(identities);
 }
 
@@ -185,7 +185,7 @@ static void test_real_workers(void **state)
 		served(identities, child, "shop.py");
 		served(identities, pid, "shop.py");
 		kill(child, SIGKILL);
-		stop(pid);
+		finish(pid);
 	}
 	identities_free(identities);
 }
@@ -219,7 +219,7 @@ static void test_real_titles(void **state)
 	child = read_child();
 	served(identities, child, "shop.py");
 	kill(child, SIGKILL);
-	stop(pid);
+	finish(pid);
 	snprintf(script, sizeof(script), "%sentitle()\ntell(os.getpid())\n", title);
 	write_script("app.py", script);
 	write_script("shop.py", "import subprocess\n"
@@ -228,7 +228,7 @@ static void test_real_titles(void **state)
 	child = read_child();
 	served(identities, child, "titled");
 	kill(child, SIGKILL);
-	stop(pid);
+	finish(pid);
 	identities_free(identities);
 }
 

@@ -65,6 +65,10 @@ static void test_python(void **state)
 	      "python3|-c|from multiprocessing.spawn import spawn_main; spawn_main(5, 7)|"
 	      "--multiprocessing-fork",
 	      PROGRAM_WORKER, "python3");
+	named("/usr/bin/python3",
+	      "python3|-c|import sys; from multiprocessing.forkserver import main; "
+	      "main(3, 5, ['__main__'], sys_argv=sys.argv[1:])|/srv/shop.py|serve",
+	      PROGRAM_WORKER, "python3");
 	named("/usr/bin/python3", "python3|-m|joblib.externals.loky.backend.popen_loky_posix|-x",
 	      PROGRAM_WORKER, "python3");
 }

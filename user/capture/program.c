@@ -49,13 +49,14 @@ static void split(const char *args, size_t size, struct arguments *ret)
 		ret->word[ret->count++] = at;
 }
 
-/* Python's ways to start workers that run the parent's functions. */
+/* Python's ways to start workers that run the parent's functions: programs given as text. */
 static bool is_worker(const struct arguments *args)
 {
 	size_t i;
 
 	for (i = 1; i < args->count; i++)
-		if (strncmp(args->word[i], "from multiprocessing.", 21) == 0 ||
+		if ((strcmp(args->word[i - 1], "-c") == 0 &&
+		     strstr(args->word[i], "from multiprocessing.")) ||
 		    strncmp(args->word[i], "joblib.externals.loky.", 22) == 0)
 			return true;
 	return false;

@@ -70,8 +70,8 @@ void text_signed(struct text *text, int64_t value)
 void text_seconds(struct text *text, uint64_t ns, bool point)
 {
 	uint64_t rest = ns % NSEC_PER_SEC;
-	char fraction[10] = ".000000000";
-	size_t size = sizeof(fraction), i;
+	char fraction[] = ".000000000";
+	size_t size = sizeof(fraction) - 1, i;
 
 	text_unsigned(text, ns / NSEC_PER_SEC);
 	for (i = size; rest; rest /= 10)
