@@ -189,7 +189,8 @@ static void check_backends(struct check *check, enum config_backend wanted,
 	else if (wanted == BACKEND_FEXIT || (wanted == BACKEND_AUTO && !first))
 		miss(check, fexit, advice);
 	else
-		ok(check, "%s; not needed, tracepoint is used", fexit);
+		ok(check, "%s; tracepoint is used, but nothing tells of splice() that reads",
+		   fexit);
 }
 
 /* ---- privileges ---- */
