@@ -43,12 +43,11 @@ def start_observer(bed, request):
     numbers = count()
     with ExitStack() as running:
 
-        def start(config=None, *flags, program=None):
+        def start(config=None, *flags, program=None, prefix=()):
             name = f"onlooker-{request.module.__name__}-{next(numbers)}"
             config = bed.watch() | ROOMY if config is None else config
-            observer = Observer(
-                bed.folder, free_port(), config, *flags, name=name, program=program
-            )
+            observer = Observer(bed.folder, free_port(), config, *flags, name=name,
+                                program=program, prefix=prefix)  # fmt: skip
             running.callback(observer.stop)
             return observer
 

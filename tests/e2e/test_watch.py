@@ -102,6 +102,35 @@ def test_by_cgroup(bed, start_observer, load, names):
         group.remove()
 
 
+# GROUP PLACE HOST COMMAND...: as in a container, whose /sys/fs/cgroup begins at itself.
+CONTAINER = """echo $$ >"$0/cgroup.procs" && exec unshare --cgroup --mount sh -c '
+    mount --bind "$0" "$1" && umount "$0" && mount -t cgroup2 cgroup2 "$0" &&
+    shift && exec "$@"' "$@"
+"""
+
+
+def test_by_cgroup_from_a_container(bed, start_observer, load, names):
+    """Paths are the host's, whatever the observer's own cgroup namespace makes of them."""
+    if bed.group.path is None or not os.path.exists(f"{bed.group.path}/cgroup.events"):
+        pytest.skip("no cgroup of version 2 can be made here")
+    group, own, host = Group("-watch"), Group("-own"), bed.folder / "host"
+    host.mkdir()
+    prefix = ["/bin/sh", "-c", CONTAINER, own.path, os.path.dirname(own.path), host]
+    try:
+        watched = [{"cgroup": f"/{group.name}*"}, {"cgroup": f"{host}/{bed.group.name}"}]
+        observer = start_observer(watch(watched), prefix=prefix)
+        load(Bed(bed.folder, group))
+        expected = {names["redis-benchmark"], names["curl"], "pgbench"}
+        assert expected < services(observer.settle())
+        assert "redis-server" in services(observer.scrape())
+        observer.stop()
+        assert group.leftovers() == own.leftovers() == []
+    finally:
+        own.leftovers()
+        own.remove()
+        group.remove()
+
+
 def test_exclusion_wins(bed, start_observer, load, redis, names):
     config = bed.watch()
     config["watch"]["exclude"] = [{"executable": names["curl"]}, {"port": redis.port}]

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "capture/cgroup.h"
 #include "capture/owner.h"
 
 #define CID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -73,11 +74,40 @@ static void test_containers(void **state)
 	owned("0::/podaaaa/" CID "x\n", "", "", "");
 }
 
+/* A path as seen from a cgroup namespace's root. */
+static void resolved(const char *base, const char *path, const char *expected)
+{
+	char got[64];
+
+	assert_true(cgroup_resolve(base, path, got, sizeof(got)));
+	assert_string_equal(got, expected);
+	assert_true(cgroup_resolve(base, path, got, strlen(base) + strlen(path) + 2));
+	assert_false(cgroup_resolve(base, path, got, strlen(expected)));
+}
+
+static void test_namespaces(void **state)
+{
+	(void)state;
+	resolved("", "/", "/");
+	resolved("", "/a/b", "/a/b");
+	resolved("/a/b", "/", "/a/b");
+	resolved("/a/b", "/c", "/a/b/c");
+	resolved("/a/b", "/..", "/a");
+	resolved("/a/b", "/../c", "/a/c");
+	resolved("/a/b", "/../..", "/");
+	resolved("/a/b", "/../../c/d", "/c/d");
+	resolved("/a/b", "/..c", "/a/b/..c");
+	/* Higher than the base is known from. */
+	resolved("/a", "/../../c", "/../c");
+	resolved("/a", "/../../../c", "/../../c");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_containers),
+		cmocka_unit_test(test_namespaces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #define FILEID_KERNFS 0xfe /* a file handle that is the cgroup's id; kernels from 5.5 on */
 #define DEPTH 32
 #define CACHED 64
+#define BASES 16
 
 /* What the search by directory found, negative answers included ("" ); handles are quick enough. */
 static struct {
@@ -21,6 +22,18 @@ static struct {
 	char *path[CACHED];
 	unsigned int next;
 } cache;
+
+/* Where, in the highest mount of a hierarchy, our cgroup namespace's root is. */
+struct base {
+	char controllers[64];
+	char path[512];
+};
+
+static struct {
+	bool sought;
+	size_t count;
+	struct base list[BASES];
+} bases;
 
 /* Octal escapes of /proc/self/mountinfo. */
 static void unescape(char *text)
@@ -78,7 +91,7 @@ static int parse_mount(const char *line, struct cgroup_mount *ret)
 
 	if (!tail || (!version2 && tail[9] != ' '))
 		return -EINVAL;
-	if (sscanf(line, "%*s %*s %*s %255s %255s", ret->root, ret->point) != 2 ||
+	if (sscanf(line, "%*s %*s %*s %511s %255s", ret->root, ret->point) != 2 ||
 	    sscanf(tail + 3, "%*s %*s %511s", options) != 1)
 		return -EINVAL;
 	unescape(ret->root);
@@ -90,7 +103,8 @@ static int parse_mount(const char *line, struct cgroup_mount *ret)
 	return 0;
 }
 
-size_t cgroup_mounts(struct cgroup_mount *ret, size_t limit)
+/* As the kernel shows them to us. */
+static size_t read_mounts(struct cgroup_mount *ret, size_t limit)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
 	size_t count = 0, size = 0;
@@ -104,21 +118,6 @@ size_t cgroup_mounts(struct cgroup_mount *ret, size_t limit)
 	free(line);
 	fclose(file);
 	return count;
-}
-
-static int find_version2(struct cgroup_mount *ret)
-{
-	struct cgroup_mount mounts[CGROUP_MOUNTS];
-	size_t count = cgroup_mounts(mounts, CGROUP_MOUNTS);
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		if (!mounts[i].controllers[0]) {
-			*ret = mounts[i];
-			return 0;
-		}
-	}
-	return -ENOENT;
 }
 
 /* `path` is below the mount's point: the same as the hierarchy has it. */
@@ -193,6 +192,185 @@ static int search(char *path, size_t size, uint64_t id, unsigned int depth, unsi
 	}
 	closedir(dir);
 	return err;
+}
+
+/* Which path a cgroup has in what a mount shows, as the tree is now. */
+static int path_below(const struct cgroup_mount *mount, uint64_t id, char *ret, size_t size)
+{
+	unsigned int budget = CGROUP_SEARCH;
+	char path[4096];
+	int err = path_by_handle(mount, id, ret, size);
+
+	if (err == 0 || err == -ENOENT || err == -ENAMETOOLONG)
+		return err;
+	snprintf(path, sizeof(path), "%s", mount->point);
+	err = search(path, sizeof(path), id, DEPTH, &budget);
+	return err ? err : copy_relative(mount, path, ret, size);
+}
+
+/* ---- a namespace of our own ---- */
+
+bool cgroup_resolve(const char *base, const char *path, char *ret, size_t size)
+{
+	size_t used = strlen(base), step;
+
+	if (used + 2 > size)
+		return false;
+	memcpy(ret, base, used + 1);
+	for (; *path; path += step) {
+		const char *last = memrchr(ret, '/', used);
+
+		step = *path == '/' ? 1 : strcspn(path, "/");
+		if (*path == '/')
+			continue;
+		if (step == 2 && memcmp(path, "..", 2) == 0 && last && strcmp(last, "/..") != 0) {
+			used = (size_t)(last - ret);
+		} else {
+			if (used + 1 + step >= size)
+				return false;
+			ret[used++] = '/';
+			memcpy(ret + used, path, step);
+			used += step;
+		}
+		ret[used] = '\0';
+	}
+	if (used == 0)
+		strcpy(ret, "/");
+	return true;
+}
+
+/* How far above our namespace's root a mount's begins: of "/../.." 2, of "/" 0; -1: elsewhere. */
+static int height(const struct cgroup_mount *mount)
+{
+	const char *root = mount->root;
+	int levels = 0;
+
+	if (!root[1])
+		return 0;
+	for (; strncmp(root, "/..", 3) == 0; root += 3)
+		levels++;
+	return *root ? -1 : levels;
+}
+
+static const struct base *find_base(const char *controllers)
+{
+	size_t i;
+
+	for (i = 0; i < bases.count; i++)
+		if (strcmp(bases.list[i].controllers, controllers) == 0)
+			return &bases.list[i];
+	return NULL;
+}
+
+/* `own` shows our namespace's root: where that is, one that reaches higher tells. */
+static void add_base(const struct cgroup_mount *mounts, size_t count,
+		     const struct cgroup_mount *own)
+{
+	struct base *base = &bases.list[bases.count];
+	const struct cgroup_mount *highest = own;
+	struct cgroup_mount whole;
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (strcmp(mounts[i].controllers, own->controllers) == 0 &&
+		    height(&mounts[i]) > height(highest))
+			highest = &mounts[i];
+	if (highest == own || bases.count == BASES || find_base(own->controllers) ||
+	    stat(own->point, &st) < 0)
+		return;
+	whole = *highest;
+	strcpy(whole.root, "/");
+	if (path_below(&whole, st.st_ino, base->path, sizeof(base->path)) == 0) {
+		strcpy(base->controllers, own->controllers);
+		bases.count++;
+	}
+}
+
+static void seek_bases(const struct cgroup_mount *mounts, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (height(&mounts[i]) == 0)
+			add_base(mounts, count, &mounts[i]);
+	bases.sought = true;
+}
+
+size_t cgroup_mounts(struct cgroup_mount *ret, size_t limit)
+{
+	size_t count = read_mounts(ret, limit), i;
+	char root[sizeof(ret->root)];
+
+	if (!bases.sought)
+		seek_bases(ret, count);
+	for (i = 0; i < count; i++) {
+		const struct base *base = find_base(ret[i].controllers);
+
+		if (base && cgroup_resolve(base->path, ret[i].root, root, sizeof(root)))
+			strcpy(ret[i].root, root);
+	}
+	return count;
+}
+
+/* One line of /proc/PID/cgroup, without its end. False: as it is. */
+static bool resolve_line(char *line, char *ret, size_t size)
+{
+	char *controllers = strchr(line, ':');
+	char *path = controllers ? strchr(controllers + 1, ':') : NULL;
+	const struct base *base;
+	size_t head;
+
+	if (!path)
+		return false;
+	*path = '\0';
+	base = find_base(controllers + 1);
+	*path++ = ':';
+	head = (size_t)(path - line);
+	if (!base || head >= size)
+		return false;
+	memcpy(ret, line, head);
+	return cgroup_resolve(base->path, path, ret + head, size - head);
+}
+
+void cgroup_absolute(char *cgroups, size_t size)
+{
+	struct cgroup_mount mounts[CGROUP_MOUNTS];
+	char *copy, *rest, *line;
+	size_t used = 0;
+
+	if (!bases.sought)
+		seek_bases(mounts, read_mounts(mounts, CGROUP_MOUNTS));
+	copy = bases.count ? strdup(cgroups) : NULL;
+	if (!copy)
+		return;
+	for (rest = copy; (line = strsep(&rest, "\n")) && *line && used + 1 < size;) {
+		if (!resolve_line(line, cgroups + used, size - used - 1))
+			snprintf(cgroups + used, size - used - 1, "%s", line);
+		used += strlen(cgroups + used);
+		cgroups[used++] = '\n';
+	}
+	cgroups[used] = '\0';
+	free(copy);
+}
+
+/* ---- paths of ids ---- */
+
+/* The mount that shows most of version 2. */
+static int find_version2(struct cgroup_mount *ret)
+{
+	struct cgroup_mount mounts[CGROUP_MOUNTS];
+	size_t count = cgroup_mounts(mounts, CGROUP_MOUNTS);
+	const struct cgroup_mount *best = NULL;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!mounts[i].controllers[0] && (!best || (best->root[1] && !mounts[i].root[1])))
+			best = &mounts[i];
+	if (!best)
+		return -ENOENT;
+	*ret = *best;
+	return 0;
 }
 
 static int path_by_search(const struct cgroup_mount *mount, uint64_t id, char *ret, size_t size)

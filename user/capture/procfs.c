@@ -170,6 +170,7 @@ void procfs_facts(uint32_t tgid, const struct event_process *hint, struct procfs
 	err = procfs_started_as(tgid, ret->started_as, sizeof(ret->started_as));
 	procfs_executable(tgid, ret->executable, sizeof(ret->executable));
 	ret->live = procfs_read(tgid, "cgroup", ret->cgroups, sizeof(ret->cgroups)) >= 0;
+	cgroup_absolute(ret->cgroups, sizeof(ret->cgroups));
 	if (!hint)
 		return;
 	if (ret->live && err) {

@@ -47,7 +47,7 @@ struct procfs_facts {
 	bool started_cut;	   /* `started_as` holds only the end of a long path */
 	char started_as[PATH_MAX]; /* AT_EXECFN; "" unknown */
 	char executable[PATH_MAX]; /* "" unknown */
-	char cgroups[8192];	   /* lines as in /proc/PID/cgroup; "" unknown */
+	char cgroups[8192];	   /* lines as in /proc/PID/cgroup, cgroup_absolute(); "" unknown */
 };
 
 /*
