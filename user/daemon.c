@@ -192,6 +192,7 @@ static void on_beat(void *context)
 	observer_step(daemon->observer, STEP_NS);
 	log_losses(daemon, now);
 	log_traces(daemon);
+	log_flush();
 	draw(daemon, now);
 }
 

@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -33,7 +34,8 @@ static struct {
 	enum log_level level;
 	bool held;
 	uint64_t written;  /* lines ever written; the newest is at (written - 1) % LOG_RECENT */
-	uint64_t released; /* of them, those that have reached standard error */
+	uint64_t released; /* of them, those that have reached standard error, or never will */
+	uint64_t lost;	   /* of those, lines for which there was no room in time */
 	struct line lines[LOG_RECENT];
 } log_state = { .level = LOG_LEVEL_INFO };
 
@@ -148,15 +150,32 @@ static void write_all(const char *data, size_t size)
 	}
 }
 
+/* Whether a line can be written at once: LINE_SIZE is not more than a pipe then takes, pipe(7). */
+static bool has_room(void)
+{
+	struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&room, 1, 0) != 0;
+}
+
+/* What whoever reads the log has no room for waits: it must not hold up the event loop. */
 static void release(void)
 {
-	if (log_state.written - log_state.released > LOG_RECENT)
-		log_state.released = log_state.written - LOG_RECENT;
-	for (; log_state.released < log_state.written; log_state.released++) {
+	while (log_state.released < log_state.written && has_room()) {
 		const struct line *line = &log_state.lines[log_state.released % LOG_RECENT];
 
 		write_all(line->json, line->size);
+		log_state.released++;
 	}
+}
+
+/* The oldest line that waits has to go for a new one. */
+static void make_room(void)
+{
+	if (log_state.written - log_state.released < LOG_RECENT)
+		return;
+	log_state.released++;
+	log_state.lost += !log_state.held;
 }
 
 static void format_brief(struct line *line, const char *time, enum log_level level,
@@ -185,6 +204,7 @@ void log_write(enum log_level level, const char *logger, const char *file, int l
 
 	if (level < log_state.level)
 		return;
+	make_room();
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
@@ -223,6 +243,20 @@ void log_hold(bool hold)
 	log_state.held = hold;
 	if (!hold)
 		release();
+}
+
+void log_flush(void)
+{
+	uint64_t lost = log_state.lost;
+
+	if (log_state.held)
+		return;
+	release();
+	if (!lost || log_state.released < log_state.written)
+		return;
+	log_state.lost = 0;
+	log_warning_with("onlooker", LOG_EXTRA(LOG_NUMBER("lines", lost)),
+			 "lines of this log were lost: nobody read it");
 }
 
 const char *log_recent(size_t back)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Log lines: one JSON object per line on standard error. Written by the wiring only (main, loop,
- * capture's set-up); libraries return errors instead. Event-loop thread only.
+ * capture's set-up); libraries return errors instead. Event-loop thread only. Nobody waits for who
+ * reads the log: the last LOG_RECENT lines are kept until there is room.
  *
  *	log_info("onlooker.capture", "attached with %s", backend);
  *	log_warning_with("onlooker.config", LOG_EXTRA(LOG_TEXT("file", path)), "kept: %s", why);
@@ -61,6 +62,9 @@ void log_write(enum log_level level, const char *logger, const char *file, int l
  * the meantime appear on standard error, the last LOG_RECENT of them.
  */
 void log_hold(bool hold);
+
+/* Writes what is kept, as far as there is room now, and tells of lines that were lost. */
+void log_flush(void);
 
 /*
  * The line written `back` lines ago (0: the newest) in short form, "10:30:45 WARNING text", or NULL

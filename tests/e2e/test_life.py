@@ -2,9 +2,11 @@
 """The observer's own life: what it leaves behind, what it holds, and what may happen to it while
 it observes. None of it may cost a count."""
 
+import fcntl
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -292,6 +294,41 @@ def test_stopped_and_continued(bed, redis, nginx, start_observer):
         assert 0 < window.counts(name, "operation", "status")["GET", "ok"] <= truth
     assert window.delta.total("onlooker_events_lost_total", reason="ring_full") > 0
     assert_exact(bed, redis, nginx, observer)
+
+
+def read_log(pipe, count):
+    """So many lines of a log that lie in a pipe, or come within seconds."""
+    text, deadline = b"", time.monotonic() + 5
+    while text.count(b"\n") < count and time.monotonic() < deadline:
+        if select.select([pipe], [], [], 0.1)[0]:
+            text += os.read(pipe, 1 << 16)
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_log_that_nobody_reads(bed, redis, nginx):
+    """Its pipe is full, which holds up nothing; read again, it goes on and tells what it lacks."""
+    path = bed.folder / "log"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    size = fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 1 << 14)
+    observer = Observer(bed.folder, free_port(), bed.watch(), name="life-log",
+                        prefix=["sh", "-c", 'exec "$@" 2>"$0"', path])  # fmt: skip
+    try:
+        for _ in range(size // 100):
+            observer.process.send_signal(signal.SIGHUP)
+            time.sleep(0.002)
+        assert observer.get("/health")[0] == 200
+        assert_exact(bed, redis, nginx, observer)
+        lines = read_log(reader, size // 100)
+        messages = Counter(line["message"] for line in lines)
+        assert messages["lines of this log were lost: nobody read it"] == 1
+        [lost] = [line["extra"]["lines"] for line in lines if "lost" in line["message"]]
+        observer.process.send_signal(signal.SIGHUP)
+        assert read_log(reader, 1)[0]["message"] == "configuration reread"
+        assert lost > 0 and messages["configuration reread"] > 16
+    finally:
+        observer.stop()
+        os.close(reader)
 
 
 @pytest.fixture
