@@ -63,6 +63,19 @@ static bool needs_restart(const struct config *now, const struct config *next)
 	       config_traces_differ(&now->traces, &next->traces);
 }
 
+/* What is in use stays as it is, so that the next reread is compared with that, too. */
+static void keep_started(struct config *now, struct config *next)
+{
+	next->listen = now->listen;
+	next->backend = now->backend;
+	next->memory_limit = now->memory_limit;
+	next->limits.connections = now->limits.connections;
+	next->limits.ring_bytes = now->limits.ring_bytes;
+	next->limits.open_requests = now->limits.open_requests;
+	next->limits.followed = now->limits.followed;
+	config_traces_keep(&now->traces, &next->traces);
+}
+
 static void reread(struct daemon *daemon)
 {
 	char error[1024];
@@ -85,7 +98,7 @@ static void reread(struct daemon *daemon)
 		log_warning(LOGGER,
 			    "listen, backend, buckets, traces and the limits of connections, "
 			    "ring, requests and memory change with a restart only");
-	config_traces_keep(&daemon->config.traces, &next.traces);
+	keep_started(&daemon->config, &next);
 	config_free(&daemon->config);
 	daemon->config = next;
 	log_info(LOGGER, "configuration reread");

@@ -195,6 +195,33 @@ def test_reread(bed, redis, nginx, start_observer):
     assert observer.get("/health")[0] == 200
 
 
+def test_reread_too_late(bed, start_observer):
+    """What needs a restart is said at each reread, for as long as it is not what is in use."""
+    observer = start_observer()
+
+    def warned(**changes):
+        before = len(observer.log_lines())
+        observer.write_config(bed.watch() | changes)
+        observer.process.send_signal(signal.SIGHUP)
+        wait_until(
+            lambda: any(line["message"] == "configuration reread"
+                        for line in observer.log_lines()[before:]),
+            what="the new configuration",
+        )  # fmt: skip
+        return ["restart" in line["message"] for line in observer.log_lines()[before:]]
+
+    changes = [
+        {"listen": "127.0.0.1:1"}, {"backend": "fexit"}, {"memory_limit": 1 << 30},
+        {"limits": {"connections": 99}}, {"limits": {"ring_bytes": 1 << 20}},
+        {"limits": {"open_requests": 99}}, {"buckets": {"http": [1]}},
+    ]  # fmt: skip
+    for change in changes:
+        assert warned(**change) == [True, False]
+        assert warned(**change) == [True, False]
+        assert warned() == [False]
+    assert observer.get("/health")[0] == 200
+
+
 class Terminal:
     """A program on a terminal of its own; `screen` is all that it wrote."""
 
