@@ -105,6 +105,15 @@ def test_wrong_variable(variable, named):
     assert named in done.stderr and "s3cret" not in done.stderr
 
 
+@pytest.mark.parametrize("host", [":4318", "host:99999", "host:otlp", "[::1", "me:s3cret@:1"])
+def test_no_such_url(tmp_path, host):
+    config = tmp_path / "onlooker.json"
+    config.write_text(json.dumps({"traces": {"endpoint": f"http://{host}/v1/traces"}}))
+    done = run(CLEAN, "--config", config)
+    assert done.returncode == 2 and "s3cret" not in done.stderr
+    assert done.stderr.startswith("onlooker: traces.endpoint: cannot be posted to: ")
+
+
 @pytest.mark.parametrize("key", ["certificate", "client_certificate", "client_key"])
 def test_no_such_file(tmp_path, key):
     config = tmp_path / "onlooker.json"

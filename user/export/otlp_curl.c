@@ -29,6 +29,10 @@ static const struct {
 	{ "curl_multi_perform", offsetof(struct otlp_curl, multi_perform) },
 	{ "curl_multi_poll", offsetof(struct otlp_curl, multi_poll) },
 	{ "curl_multi_info_read", offsetof(struct otlp_curl, multi_info_read) },
+	{ "curl_url", offsetof(struct otlp_curl, url) },
+	{ "curl_url_cleanup", offsetof(struct otlp_curl, url_cleanup) },
+	{ "curl_url_set", offsetof(struct otlp_curl, url_set) },
+	{ "curl_url_strerror", offsetof(struct otlp_curl, url_strerror) },
 };
 
 const struct otlp_curl *otlp_curl_load(const char **ret_error)

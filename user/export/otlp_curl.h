@@ -22,6 +22,10 @@ struct otlp_curl {
 	__typeof__(curl_multi_perform) *multi_perform;
 	__typeof__(curl_multi_poll) *multi_poll;
 	__typeof__(curl_multi_info_read) *multi_info_read;
+	__typeof__(curl_url) *url;
+	__typeof__(curl_url_cleanup) *url_cleanup;
+	__typeof__(curl_url_set) *url_set;
+	__typeof__(curl_url_strerror) *url_strerror;
 };
 
 /*

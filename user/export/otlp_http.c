@@ -109,6 +109,19 @@ static int check_file(const char *key, const char *path, char *error, size_t siz
 	return err;
 }
 
+/* As the library that will post there understands it. It may hold a password: it is not shown. */
+static int check_url(const struct otlp_curl *curl, const char *text, char *error, size_t size)
+{
+	CURLU *url = curl->url();
+	CURLUcode code = url ? curl->url_set(url, CURLUPART_URL, text, 0) : CURLUE_OUT_OF_MEMORY;
+
+	curl->url_cleanup(url);
+	if (code)
+		snprintf(error, size, "traces.endpoint: cannot be posted to: %s",
+			 curl->url_strerror(code));
+	return code ? -EINVAL : 0;
+}
+
 int otlp_http_new(const struct config_traces *config, struct otlp_http **ret, char *error,
 		  size_t size)
 {
@@ -131,6 +144,11 @@ int otlp_http_new(const struct config_traces *config, struct otlp_http **ret, ch
 		snprintf(error, size, "traces.endpoint: %s", why);
 		free(http);
 		return -ENOENT;
+	}
+	err = check_url(http->curl, config->endpoint, error, size);
+	if (err) {
+		free(http);
+		return err;
 	}
 	http->easy = http->curl->easy_init();
 	http->multi = http->curl->multi_init();
