@@ -84,7 +84,10 @@ static int hex_digit(char c)
 	return at ? (int)(at - digits) : -1;
 }
 
-/* A text without the blanks around it, percent-decoded in place (RFC 3986). NULL: malformed. */
+/*
+ * A text without the blanks around it, percent-decoded in place (RFC 3986). NULL: malformed, or
+ * with a NUL, at which it would end.
+ */
 static char *decode(char *text)
 {
 	char *from = text + strspn(text, " \t"), *to = text;
@@ -97,7 +100,7 @@ static char *decode(char *text)
 		if (*from == '%') {
 			int high = hex_digit(from[1]), low = high < 0 ? -1 : hex_digit(from[2]);
 
-			if (low < 0)
+			if (low < 0 || (high | low) == 0)
 				return NULL;
 			*to++ = (char)(high << 4 | low);
 			from += 3;
@@ -137,7 +140,9 @@ malformed:
 
 /* ---- variables ---- */
 
-#define EXPECTED_PAIRS "name=value pairs with commas between them, in all 2048 bytes at most"
+#define EXPECTED_PAIRS                                                                           \
+	"name=value pairs with commas between them, a comma or % within written as %2C or %25, " \
+	"in all 2048 bytes at most"
 #define EXPECTED_URL "a URL that begins with http:// or https://"
 #define EXPECTED_FILE "the name of a file"
 #define EXPECTED_MS "an integer of milliseconds, 1 to 3600000"

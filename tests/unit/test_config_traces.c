@@ -296,6 +296,10 @@ static void test_refused_variables(void **state)
 	refuse(NULL, WORDS(EXPORTER "HEADERS=a"), EXPORTER "HEADERS: expected name=value");
 	refuse(NULL, WORDS(EXPORTER "HEADERS=a=%0"), EXPORTER "HEADERS: expected");
 	refuse(NULL, WORDS(EXPORTER "HEADERS=a=%0g"), EXPORTER "HEADERS: expected");
+	refuse(NULL, WORDS(EXPORTER "HEADERS=a=100%"), "a comma or % within written as %2C or %25");
+	refuse(NULL, WORDS(EXPORTER "HEADERS=a=b%00c"), EXPORTER "HEADERS: expected");
+	refuse(NULL, WORDS("OTEL_RESOURCE_ATTRIBUTES=a%00b=c"),
+	       "OTEL_RESOURCE_ATTRIBUTES: expected");
 	refuse(NULL, WORDS(EXPORTER "HEADERS=a=b%0d%0ac: d"), EXPORTER "HEADERS: expected");
 	refuse(NULL, WORDS(EXPORTER "HEADERS=a%20b=c"), EXPORTER "HEADERS: expected");
 	refuse(NULL, WORDS(EXPORTER "TRACES_TIMEOUT=10s"), EXPORTER "TRACES_TIMEOUT: expected an");
