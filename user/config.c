@@ -168,6 +168,27 @@ unreadable:
 	return err;
 }
 
+/* The file's object, NULL without a file. */
+static int read_file(const struct complaint *complaint, json_t **ret)
+{
+	json_t *root = NULL;
+	int err = complaint->file ? parse_file(complaint, &root) : 0;
+
+	if (!err && root && !json_is_object(root)) {
+		err = complain(complaint, "the file", "an object");
+		json_decref(root);
+	}
+	if (!err)
+		*ret = root;
+	return err;
+}
+
+/* Whether the file says where spans are posted to, be it nowhere. */
+static bool has_endpoint(const json_t *root)
+{
+	return json_object_get(json_object_get(root, "traces"), "endpoint");
+}
+
 int config_load(const char *path, struct config *ret, char *error, size_t size)
 {
 	const struct complaint complaint = { path, error, size };
@@ -179,18 +200,13 @@ int config_load(const char *path, struct config *ret, char *error, size_t size)
 		snprintf(error, size, "%s", strerror(-err));
 		goto out;
 	}
-	err = config_environment(&config, error, size);
+	err = read_file(&complaint, &root);
+	if (!err)
+		err = config_environment(&config, has_endpoint(root), error, size);
+	if (!err)
+		err = read_object(&config, "", root, &complaint);
 	if (err)
 		goto out;
-	if (path) {
-		err = parse_file(&complaint, &root);
-		if (err)
-			goto out;
-		err = json_is_object(root) ? read_object(&config, "", root, &complaint) :
-					     complain(&complaint, "the file", "an object");
-		if (err)
-			goto out;
-	}
 	err = check_memory(&config, &complaint);
 	if (!err)
 		*ret = config;

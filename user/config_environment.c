@@ -232,13 +232,15 @@ static int read_ratio(struct config *config, char *error, size_t size)
 	return apply(config, &argument, argument.name, error, size);
 }
 
-int config_environment(struct config *config, char *error, size_t size)
+int config_environment(struct config *config, bool endpoint, char *error, size_t size)
 {
 	const char *disabled = get("OTEL_SDK_DISABLED");
 	char name[NAME_MOST];
-	int err = read_endpoint(config, error, size);
+	int err = 0;
 
 	config->traces.disabled = disabled && strcasecmp(disabled, "true") == 0;
+	if (!endpoint && !config->traces.disabled)
+		err = read_endpoint(config, error, size);
 	for (size_t i = 0; !err && i < sizeof(exporter) / sizeof(exporter[0]); i++)
 		err = apply(config, &exporter[i], name_of(exporter[i].name, name), error, size);
 	for (size_t i = 0; !err && i < sizeof(general) / sizeof(general[0]); i++)

@@ -40,9 +40,10 @@ int config_set_integer(const struct key *key, const json_t *value, void *where);
 int config_set_choice(const struct key *key, const json_t *value, void *where);
 
 /*
- * Takes what the environment says of traces into a configuration that has its defaults. -EINVAL:
- * `error` is "VARIABLE: expected ..."; or -ENOMEM.
+ * Takes what the environment says of traces into a configuration that has its defaults. With
+ * `endpoint` the file has one: whether, where to and how the variables would have spans posted does
+ * not matter then. -EINVAL: `error` is "VARIABLE: expected ..."; or -ENOMEM.
  */
-int config_environment(struct config *config, char *error, size_t size);
+int config_environment(struct config *config, bool endpoint, char *error, size_t size);
 
 #endif

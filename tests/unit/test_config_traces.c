@@ -331,6 +331,12 @@ static void test_file_wins(void **state)
 	config = take("{\"traces\": {\"endpoint\": null}}", WORDS(EXPORTER "ENDPOINT=http://b"));
 	assert_false(config_traces_on(&config.traces));
 	config_free(&config);
+	/* What the variables say of another collector, not of this one. */
+	config = take("{\"traces\": {\"endpoint\": \"http://file\"}}",
+		      WORDS(EXPORTER "ENDPOINT=b:4317", EXPORTER "PROTOCOL=grpc",
+			    "OTEL_TRACES_EXPORTER=console"));
+	assert_string_equal(config.traces.endpoint, "http://file");
+	config_free(&config);
 }
 
 static void test_disabled(void **state)
@@ -339,6 +345,10 @@ static void test_disabled(void **state)
 				    WORDS("OTEL_SDK_DISABLED=TRUE"));
 
 	(void)state;
+	assert_false(config_traces_on(&config.traces));
+	config_free(&config);
+	config = take(NULL, WORDS(EXPORTER "ENDPOINT=b:4317", EXPORTER "PROTOCOL=grpc",
+				  "OTEL_SDK_DISABLED=true"));
 	assert_false(config_traces_on(&config.traces));
 	config_free(&config);
 	config = take(NULL, WORDS(EXPORTER "ENDPOINT=http://b", "OTEL_SDK_DISABLED=1"));
