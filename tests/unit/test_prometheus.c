@@ -213,6 +213,9 @@ static void test_formats(void **state)
 	contains("Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n");
 	contains("# TYPE onlooker_events counter\nonlooker_events_total{");
 	assert_string_equal(answer + answer_size - 6, "# EOF\n");
+	ask("GET", "/metrics",
+	    "Accept: text/plain;q=0.5\r\naccept: application/openmetrics-text\r\nAccept:\r\n");
+	contains("Content-Type: application/openmetrics-text;");
 }
 
 /* Packed or not, it is the same scrape. */

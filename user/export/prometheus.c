@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -103,18 +104,50 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned i
 	return answer(connection, code, copy_text(text), headers);
 }
 
-static const char *request_header(struct MHD_Connection *connection, const char *name)
+/* A header's lines, one list as RFC 9110, section 5.3, has it. */
+struct lines {
+	const char *name;
+	char text[CONNECTION_MEMORY]; /* the whole head has no more */
+	size_t size;
+};
+
+static enum MHD_Result take_line(void *context, enum MHD_ValueKind kind, const char *name,
+				 const char *value)
 {
-	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+	struct lines *lines = context;
+	size_t size = value ? strlen(value) : 0;
+
+	(void)kind;
+	if (strcasecmp(name, lines->name) != 0 || size + 2 > sizeof(lines->text) - lines->size)
+		return MHD_YES;
+	if (lines->size)
+		lines->text[lines->size++] = ',';
+	if (size)
+		memcpy(lines->text + lines->size, value, size);
+	lines->size += size;
+	lines->text[lines->size] = '\0';
+	return MHD_YES;
+}
+
+static void read_header(struct MHD_Connection *connection, const char *name, struct lines *ret)
+{
+	ret->name = name;
+	ret->size = 0;
+	ret->text[0] = '\0';
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, take_line, ret);
 }
 
 /* Nothing changes during a run: however many ask in it, a scrape is written once. */
 static enum MHD_Result answer_metrics(struct http *http, struct MHD_Connection *connection)
 {
-	enum exposition format = accept_format(request_header(connection, MHD_HTTP_HEADER_ACCEPT));
-	bool gzip = accept_gzip(request_header(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING));
-	struct MHD_Response *response = scrapes_response(&http->scrapes, format, gzip);
+	struct MHD_Response *response;
+	enum exposition format;
+	struct lines lines;
 
+	read_header(connection, MHD_HTTP_HEADER_ACCEPT, &lines);
+	format = accept_format(lines.text);
+	read_header(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING, &lines);
+	response = scrapes_response(&http->scrapes, format, accept_gzip(lines.text));
 	if (!response)
 		return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory\n",
 				   NULL);
