@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ADDRESSES (1ULL << 47)
@@ -150,21 +151,39 @@ int remote_mappings(int folder, bool (*visit)(void *context, const struct mappin
 	return 0;
 }
 
+/* For reading what was found: opening what is no plain file may wait, or do something. */
+static int reopen(int found)
+{
+	char path[32];
+	struct stat status;
+	int fd;
+
+	if (fstat(found, &status) || !S_ISREG(status.st_mode))
+		return -ESTALE;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", found);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 /* In another root a path leads there; of a process in a chroot's it may be ours. */
 int remote_file(int folder, const struct mapping *mapping)
 {
 	char path[PATH_MAX + 8];
-	int fd;
+	int found, fd;
 
 	if (mapping->executable) {
-		fd = openat(folder, "exe", O_RDONLY | O_CLOEXEC);
+		found = openat(folder, "exe", O_PATH | O_CLOEXEC);
 	} else {
 		snprintf(path, sizeof(path), "root%s", mapping->path);
-		fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 && errno == ENOENT)
-			fd = open(mapping->path, O_RDONLY | O_CLOEXEC);
+		found = openat(folder, path, O_PATH | O_CLOEXEC);
+		if (found < 0 && errno == ENOENT)
+			found = open(mapping->path, O_PATH | O_CLOEXEC);
 	}
-	return fd < 0 ? -errno : fd;
+	if (found < 0)
+		return -errno;
+	fd = reopen(found);
+	close(found);
+	return fd;
 }
 
 bool remote_filtered(int folder)

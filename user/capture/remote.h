@@ -58,7 +58,10 @@ struct mapping {
 int remote_mappings(int folder, bool (*visit)(void *context, const struct mapping *mapping),
 		    void *context);
 
-/* Opens the file of a mapping, for reading: -errno, -ENOENT where it was replaced. */
+/*
+ * Opens the file of a mapping, for reading: -errno, -ENOENT where it was replaced, -ESTALE where
+ * that was by something else than a file. The process may have put anything there.
+ */
 int remote_file(int folder, const struct mapping *mapping);
 
 /* Whether a seccomp filter is in force for the process's first thread. */
