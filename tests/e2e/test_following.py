@@ -4,10 +4,11 @@
 import http.client
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,44 @@ def test_on(bed, postgres, redis):
         assert held(observer.process.pid)["CapEff"] == {
             name.removeprefix("CAP_").lower() for name in kept.split()
         }
+
+
+CROWD = """
+import asyncio, ctypes, os, signal, sys
+
+async def serve():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # with its parent
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(None, int)
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
+    await asyncio.sleep(60)
+
+for number in range(int(sys.argv[1])):
+    if os.fork() == 0:
+        asyncio.run(serve())
+print("forked", flush=True)
+os.wait()
+"""
+
+
+def test_few_descriptors(bed):
+    """They are not all for probes: whoever scrapes is still served, and names are still found."""
+    with (
+        observing(bed, "few", prefix=["prlimit", "--nofile=128:128"]) as observer,
+        bed.start("following-crowd", [sys.executable, "-c", CROWD, 24]) as crowd,
+        ExitStack() as scrapers,
+    ):
+        wait_until(lambda: followed(observer)[0] > 1)
+        time.sleep(3)  # queues are looked for later
+        for _ in range(30):
+            address = ("127.0.0.1", observer.port)
+            scrapers.enter_context(socket.create_connection(address))
+        scrape = observer.scrape()
+        unfollowed = scrape.total("onlooker_processes_unfollowed_total", reason="open_files")
+        assert unfollowed + followed(observer)[0] >= 24 > unfollowed > 0
+        assert 30 < scrape.total("process_open_fds") < 128
+        assert crowd.process.poll() is None
 
 
 def check(*names):

@@ -2,6 +2,7 @@
 #include "capture/follow.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #define LOOK_MOST (60 * NSEC_PER_SEC)
 #define SEARCH_FROM NSEC_PER_SEC
 #define CHECK_NS NSEC_PER_SEC /* of whether processes live, and their ways hold */
+#define SPARED 128	      /* descriptors for all else: who scrapes, files read */
 
 enum state {
 	FREE,
@@ -49,6 +51,7 @@ struct follow {
 	struct remote *remote;
 	struct entry *entries;
 	size_t limit, end; /* all behind `end` are free */
+	int descriptors;   /* those from here on are not for us */
 	uint64_t due, checked;
 	struct refusals refusals;
 };
@@ -105,6 +108,15 @@ static bool is_same(const struct remote *remote, const struct module *module, ui
 	return true;
 }
 
+/* A descriptor that was opened, or -errno: the first free one tells how many are open. */
+static int spare(const struct follow *follow, int opened)
+{
+	if (opened < follow->descriptors)
+		return opened;
+	close(opened);
+	return -EMFILE;
+}
+
 static int set_probe(struct follow *follow, const struct entry *entry, const struct module *module,
 		     uint64_t function, int program, bool returns)
 {
@@ -119,7 +131,7 @@ static int set_probe(struct follow *follow, const struct entry *entry, const str
 	    !is_same(follow->remote, module, function, offset, code))
 		return -ESTALE;
 	offset += prologue_skip(code, !returns);
-	return probe_attach(program, returns, module->file, offset, entry->tgid);
+	return spare(follow, probe_attach(program, returns, module->file, offset, entry->tgid));
 }
 
 /* It may have ended while we looked: then what was read, or not, says nothing. */
@@ -361,9 +373,11 @@ void follow_process(struct follow *follow, uint32_t tgid, uint64_t process)
 		if (entry->state != FREE && entry->tgid == tgid && entry->way.process == process)
 			return;
 	}
-	folder = remote_folder(tgid);
+	folder = spare(follow, remote_folder(tgid));
 	entry = folder < 0 ? NULL : find_room(follow, tgid);
 	if (!entry) {
+		if (folder == -EMFILE)
+			refusals_add(&follow->refusals, REFUSAL_FILES, tgid, NULL, 0);
 		if (folder < 0)
 			return;
 		refusals_add(&follow->refusals, REFUSAL_ROOM, tgid, NULL, 0);
@@ -397,15 +411,19 @@ struct follow_counts follow_counts(const struct follow *follow)
 	return counts;
 }
 
-/* As many as may be open; what is refused all the same is said when it happens. */
-static void raise_descriptors(void)
+/* As many as may be open, of which some are left; half, where there are few. */
+static int raise_descriptors(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max)
-		return;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return 0;
 	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	if (setrlimit(RLIMIT_NOFILE, &limit) && getrlimit(RLIMIT_NOFILE, &limit))
+		return 0;
+	if (limit.rlim_cur > INT_MAX)
+		limit.rlim_cur = INT_MAX;
+	return (int)(limit.rlim_cur > 2 * SPARED ? limit.rlim_cur - SPARED : limit.rlim_cur / 2);
 }
 
 int follow_new(const struct follow_kernel *kernel, size_t limit, struct follow **ret)
@@ -421,7 +439,7 @@ int follow_new(const struct follow_kernel *kernel, size_t limit, struct follow *
 	/* Who starts says it, once for all processes. */
 	error = probe_check();
 	follow->refusals.known = error ? refusal_of_probe(error) : REFUSALS;
-	raise_descriptors();
+	follow->descriptors = raise_descriptors();
 	follow->entries = calloc(limit, sizeof(*follow->entries));
 	follow->remote = calloc(1, sizeof(*follow->remote));
 	if (!follow->entries || !follow->remote ||
