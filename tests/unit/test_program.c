@@ -104,7 +104,11 @@ static void test_servers(void **state)
 	      PROGRAM_OWN, "gunicorn shop.wsgi");
 	named("/usr/bin/gunicorn",
 	      "/usr/bin/python3|/usr/bin/gunicorn|-c|python:conf.prod|shop:make('a')", PROGRAM_OWN,
-	      "gunicorn shop:make('a')");
+	      "gunicorn shop:make");
+	named("/usr/bin/gunicorn", "gunicorn: worker [shop:make(key='s3cret')]", PROGRAM_OWN,
+	      "gunicorn shop:make");
+	named("/usr/bin/flask", "/usr/bin/python3|/usr/bin/flask|--app|shop:make('s3cret')|run",
+	      PROGRAM_OWN, "flask shop:make");
 	named("/usr/bin/gunicorn", "gunicorn: worker [shop.wsgi]", PROGRAM_OWN,
 	      "gunicorn shop.wsgi");
 	named("/usr/bin/hypercorn", "/usr/bin/python3|/usr/bin/hypercorn|--bind=[::]:80|a.b:app",

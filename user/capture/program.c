@@ -146,8 +146,11 @@ static void name_program(const char *name, const struct arguments *args, size_t 
 		application = find_positional(args, first);
 	else if (interpreter_word(name, option_servers))
 		application = find_named(args, first);
-	snprintf(text, sizeof(text), "%s%s%s", name, application ? " " : "",
-		 application ? application : "");
+	if (!application)
+		application = "";
+	/* "module:create('postgres://...')": what it is called with may be secret. */
+	snprintf(text, sizeof(text), "%s%s%.*s", name, application[0] ? " " : "",
+		 (int)strcspn(application, "("), application);
 	utf8_copy(ret, PROGRAM_NAME_SIZE, text);
 }
 
@@ -176,7 +179,7 @@ static bool name_by_title(const struct arguments *args, char ret[PROGRAM_NAME_SI
 
 	if (!open || strncmp(args->word[0], "gunicorn: ", 10) != 0)
 		return false;
-	snprintf(text, sizeof(text), "gunicorn %.*s", (int)strcspn(open + 1, "]"), open + 1);
+	snprintf(text, sizeof(text), "gunicorn %.*s", (int)strcspn(open + 1, "(]"), open + 1);
 	utf8_copy(ret, PROGRAM_NAME_SIZE, text);
 	return true;
 }
