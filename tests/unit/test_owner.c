@@ -9,6 +9,7 @@
 
 #include "capture/cgroup.h"
 #include "capture/owner.h"
+#include "util/clock.h"
 
 #define CID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define UID "11223344-5566-7788-99aa-bbccddeeff00"
@@ -102,12 +103,32 @@ static void test_namespaces(void **state)
 	resolved("/a", "/../../../c", "/../../c");
 }
 
+/* Processes that are gone already may be many, and so may be the machine's mounts. */
+static void test_mounts_looked_at_once(void **state)
+{
+	struct cgroup_mount mounts[CGROUP_MOUNTS];
+	uint64_t begin = clock_now(), mounting, looking;
+	char path[256];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 100; i++)
+		cgroup_mounts(mounts, CGROUP_MOUNTS);
+	mounting = clock_now() - begin;
+	begin = clock_now();
+	for (i = 0; i < 100; i++)
+		assert_int_equal(cgroup_path(UINT64_MAX, path, sizeof(path)), -ENOENT);
+	looking = clock_now() - begin;
+	assert_true(looking < mounting / 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_namespaces),
+		cmocka_unit_test(test_mounts_looked_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,12 @@ static struct {
 	struct base list[BASES];
 } bases;
 
+/* The mount that shows most of version 2, of those that were looked at last. */
+static struct {
+	bool sought, found;
+	struct cgroup_mount mount;
+} widest;
+
 /* Octal escapes of /proc/self/mountinfo. */
 static void unescape(char *text)
 {
@@ -297,6 +303,20 @@ static void seek_bases(const struct cgroup_mount *mounts, size_t count)
 	bases.sought = true;
 }
 
+static void choose_widest(const struct cgroup_mount *mounts, size_t count)
+{
+	const struct cgroup_mount *best = NULL;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!mounts[i].controllers[0] && (!best || (best->root[1] && !mounts[i].root[1])))
+			best = &mounts[i];
+	widest.sought = true;
+	widest.found = best;
+	if (best)
+		widest.mount = *best;
+}
+
 size_t cgroup_mounts(struct cgroup_mount *ret, size_t limit)
 {
 	size_t count = read_mounts(ret, limit), i;
@@ -310,6 +330,7 @@ size_t cgroup_mounts(struct cgroup_mount *ret, size_t limit)
 		if (base && cgroup_resolve(base->path, ret[i].root, root, sizeof(root)))
 			strcpy(ret[i].root, root);
 	}
+	choose_widest(ret, count);
 	return count;
 }
 
@@ -356,23 +377,6 @@ void cgroup_absolute(char *cgroups, size_t size)
 
 /* ---- paths of ids ---- */
 
-/* The mount that shows most of version 2. */
-static int find_version2(struct cgroup_mount *ret)
-{
-	struct cgroup_mount mounts[CGROUP_MOUNTS];
-	size_t count = cgroup_mounts(mounts, CGROUP_MOUNTS);
-	const struct cgroup_mount *best = NULL;
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		if (!mounts[i].controllers[0] && (!best || (best->root[1] && !mounts[i].root[1])))
-			best = &mounts[i];
-	if (!best)
-		return -ENOENT;
-	*ret = *best;
-	return 0;
-}
-
 static int path_by_search(const struct cgroup_mount *mount, uint64_t id, char *ret, size_t size)
 {
 	unsigned int budget = CGROUP_SEARCH;
@@ -395,16 +399,18 @@ static int path_by_search(const struct cgroup_mount *mount, uint64_t id, char *r
 
 int cgroup_path(uint64_t id, char *ret, size_t size)
 {
-	struct cgroup_mount mount;
+	struct cgroup_mount mounts[CGROUP_MOUNTS];
 	int err;
 
 	if (id == 0)
 		return -ENOENT;
-	err = find_version2(&mount);
-	if (err)
-		return err;
-	err = path_by_handle(&mount, id, ret, size);
+	/* A machine may have thousands of mounts: not for each process that is gone already. */
+	if (!widest.sought)
+		cgroup_mounts(mounts, CGROUP_MOUNTS);
+	if (!widest.found)
+		return -ENOENT;
+	err = path_by_handle(&widest.mount, id, ret, size);
 	if (err == 0 || err == -ENOENT || err == -ENAMETOOLONG)
 		return err;
-	return path_by_search(&mount, id, ret, size);
+	return path_by_search(&widest.mount, id, ret, size);
 }

@@ -36,8 +36,9 @@ bool cgroup_resolve(const char *base, const char *path, char *ret, size_t size);
 
 /*
  * The path of the version 2 cgroup `id` below its mount, as cgroup_absolute() would give it. 0;
- * -ENOENT: no such cgroup (any more), or no such mount; -ENAMETOOLONG. Asks the kernel by file
- * handle, and without the privilege for that searches the tree, at most CGROUP_SEARCH directories.
+ * -ENOENT: no such cgroup (any more), or no such mount when they were looked at last;
+ * -ENAMETOOLONG. Asks the kernel by file handle, and without the privilege for that searches the
+ * tree, at most CGROUP_SEARCH directories.
  */
 int cgroup_path(uint64_t id, char *ret, size_t size);
 
