@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,11 +43,24 @@ static int act(const struct options *options)
 	return 0;
 }
 
+/* What is opened later must not be taken for a standard stream that was closed. */
+static void open_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
 	char error[1024];
 
+	open_standard();
 	signal(SIGPIPE, SIG_IGN);
 	if (options_parse(argc, argv, &options, error, sizeof(error)))
 		return refuse(error);

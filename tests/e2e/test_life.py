@@ -296,6 +296,18 @@ def test_stopped_and_continued(bed, redis, nginx, start_observer):
     assert_exact(bed, redis, nginx, observer)
 
 
+def test_closed_streams(bed):
+    """What is open in their place is nothing that log lines could get to."""
+    observer = Observer(bed.folder, free_port(), bed.watch(), name="life-closed",
+                        prefix=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"])  # fmt: skip
+    try:
+        folder = Path(f"/proc/{observer.process.pid}/fd")
+        assert [os.readlink(folder / str(number)) for number in range(3)] == ["/dev/null"] * 3
+        assert not os.path.islink(folder / "3") or os.readlink(folder / "3") != "/dev/null"
+    finally:
+        observer.stop()
+
+
 def read_log(pipe, count):
     """So many lines of a log that lie in a pipe, or come within seconds."""
     text, deadline = b"", time.monotonic() + 5
