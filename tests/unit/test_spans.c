@@ -272,6 +272,40 @@ static void test_server_span(void **state)
 	assert_string_equal(span->text[SPAN_QUEUE_DURATION], "0.002000000");
 }
 
+/* What is no path does not show: queries, and parameters of segments, a session's among them. */
+static void test_paths(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "/a?b=secret", "/a" },
+		{ "/a;jsessionid=secret", "/a" },
+		{ "/a;jsessionid=secret?b", "/a" },
+		{ "/a;v=secret/b;c/d", "/a/b/d" },
+		{ "/a/;secret/", "/a//" },
+		{ ";secret", "" },
+		{ "http://u:secret@h/a;secret", "/a" },
+		{ "*", "" },
+	};
+	struct connection *out = bed_connection(&traffic_http, SIDE_CLIENT, 7);
+	struct details details = { .authority = BYTES("h"), .agent = BYTES("agent") };
+	char name[16];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct bed_span *span;
+
+		snprintf(name, sizeof(name), "M%zu", i);
+		bed_next.details = &details;
+		bed_next.code = 200;
+		bed_next.target =
+			(struct bytes){ (const uint8_t *)cases[i][0], strlen(cases[i][0]) };
+		bed_call(out, name, 100 * MS, 101 * MS, 70);
+		span = bed_find(name);
+		assert_string_equal(span->text[SPAN_URL_PATH], cases[i][1]);
+		assert_string_equal(span->text[SPAN_SERVER_ADDRESS], "h");
+		assert_string_equal(span->text[SPAN_USER_AGENT_ORIGINAL], "agent");
+	}
+}
+
 /* Named in a request's head, or by the connection; a port that is meant is told. */
 static void test_servers(void **state)
 {
@@ -428,23 +462,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bed_begin, bed_end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_descent),
-		TEST(test_late_calls),
-		TEST(test_background),
-		TEST(test_thread_per_request),
-		TEST(test_thread_for_many),
-		TEST(test_task_for_many),
-		TEST(test_handed_over),
-		TEST(test_pipelined),
-		TEST(test_processes),
-		TEST(test_traceparent),
-		TEST(test_parent_decides),
-		TEST(test_server_span),
-		TEST(test_servers),
-		TEST(test_client_spans),
-		TEST(test_no_spans),
-		TEST(test_vague),
-		TEST(test_room),
+		TEST(test_descent),	    TEST(test_late_calls),
+		TEST(test_background),	    TEST(test_thread_per_request),
+		TEST(test_thread_for_many), TEST(test_task_for_many),
+		TEST(test_handed_over),	    TEST(test_pipelined),
+		TEST(test_processes),	    TEST(test_traceparent),
+		TEST(test_parent_decides),  TEST(test_server_span),
+		TEST(test_paths),	    TEST(test_servers),
+		TEST(test_client_spans),    TEST(test_no_spans),
+		TEST(test_vague),	    TEST(test_room),
 		TEST(test_many_processes),
 	};
 

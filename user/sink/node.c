@@ -31,6 +31,27 @@ static struct bytes copy(struct node_words *words, struct bytes text)
 	return ret;
 }
 
+/*
+ * As in a route, without the parameters of its segments (RFC 3986, section 3.3): ";jsessionid=..."
+ * is what a session's cookie is.
+ */
+static struct bytes copy_path(struct node_words *words, struct bytes path)
+{
+	struct bytes ret = copy(words, path);
+	uint8_t *bytes = words->bytes + words->used - ret.size;
+	bool parameter = false;
+	size_t size = 0;
+
+	for (size_t i = 0; i < ret.size; i++) {
+		parameter = bytes[i] == ';' || (parameter && bytes[i] != '/');
+		if (!parameter)
+			bytes[size++] = bytes[i];
+	}
+	words->used -= ret.size - size;
+	ret.size = size;
+	return ret;
+}
+
 /* The path in a request target: RFC 9112 section 3.2; "*" and an authority have none. */
 static struct bytes path_of(struct bytes target)
 {
@@ -61,7 +82,7 @@ static struct node_words *words_keep(struct nodes *nodes, const struct exchange 
 		return NULL;
 	memset(words, 0, offsetof(struct node_words, bytes));
 	if (exchange->target.data)
-		words->path = copy(words, path_of(exchange->target));
+		words->path = copy_path(words, path_of(exchange->target));
 	if (!exchange->details)
 		return words;
 	words->known = true;
