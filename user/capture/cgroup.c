@@ -334,6 +334,14 @@ size_t cgroup_mounts(struct cgroup_mount *ret, size_t limit)
 	return count;
 }
 
+/* Not within another function's frame, of which each page would be touched each time. */
+static __attribute__((noinline)) void look_at_mounts(void)
+{
+	struct cgroup_mount mounts[CGROUP_MOUNTS];
+
+	cgroup_mounts(mounts, CGROUP_MOUNTS);
+}
+
 /* One line of /proc/PID/cgroup, without its end. False: as it is. */
 static bool resolve_line(char *line, char *ret, size_t size)
 {
@@ -356,12 +364,11 @@ static bool resolve_line(char *line, char *ret, size_t size)
 
 void cgroup_absolute(char *cgroups, size_t size)
 {
-	struct cgroup_mount mounts[CGROUP_MOUNTS];
 	char *copy, *rest, *line;
 	size_t used = 0;
 
 	if (!bases.sought)
-		seek_bases(mounts, read_mounts(mounts, CGROUP_MOUNTS));
+		look_at_mounts();
 	copy = bases.count ? strdup(cgroups) : NULL;
 	if (!copy)
 		return;
@@ -399,14 +406,13 @@ static int path_by_search(const struct cgroup_mount *mount, uint64_t id, char *r
 
 int cgroup_path(uint64_t id, char *ret, size_t size)
 {
-	struct cgroup_mount mounts[CGROUP_MOUNTS];
 	int err;
 
 	if (id == 0)
 		return -ENOENT;
 	/* A machine may have thousands of mounts: not for each process that is gone already. */
 	if (!widest.sought)
-		cgroup_mounts(mounts, CGROUP_MOUNTS);
+		look_at_mounts();
 	if (!widest.found)
 		return -ENOENT;
 	err = path_by_handle(&widest.mount, id, ret, size);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CGROUP_MOUNTS 32
+#define CGROUP_MOUNTS 128
 
 /* One hierarchy as mounted here. */
 struct cgroup_mount {
