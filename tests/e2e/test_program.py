@@ -197,7 +197,7 @@ def test_reread(bed, redis, nginx, start_observer):
 
 def test_reread_too_late(bed, start_observer):
     """What needs a restart is said at each reread, for as long as it is not what is in use."""
-    observer = start_observer()
+    observer = start_observer(bed.watch())
 
     def warned(**changes):
         before = len(observer.log_lines())
