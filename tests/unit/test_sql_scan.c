@@ -37,6 +37,7 @@ static const struct {
 	  "INSERT DROP" },
 	{ "with update as (select 1), \"delete\" as (select 2) merge into t", "MERGE" },
 	{ "with a as (select 1) (select * from a)", "SELECT" },
+	{ "with a as (select 1) (( (select 1) union (select 2)) limit 1); end", "SELECT COMMIT" },
 	{ "(with a as (select 1) update t set a = 1)", "UPDATE" },
 	{ "create table a (b int generated always as (1) stored)", "CREATE" },
 	{ "create temp table a as select 1; create view b as select 1", "SELECT CREATE" },

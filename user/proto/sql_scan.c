@@ -143,10 +143,11 @@ static void parenthesis(struct sql_scan *scan, bool open)
 		scan->closed = scan->depth == scan->base;
 		return;
 	}
-	/* WITH a AS (...) (SELECT ...): the main query stands in parentheses itself. */
+	/* WITH a AS (...) ((SELECT ...)): the main query stands in parentheses itself. */
 	if (scan->stage == STAGE_WITH && scan->closed && scan->depth == scan->base)
 		scan->base++;
-	scan->closed = false;
+	else
+		scan->closed = false;
 	scan->depth += scan->depth < UINT16_MAX;
 }
 

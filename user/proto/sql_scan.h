@@ -20,7 +20,7 @@ struct sql_scan {
 	uint8_t verb;
 	bool name_next;	   /* WITH: the next word names a query */
 	bool materialized; /* CREATE: the word before was MATERIALIZED */
-	bool closed;	   /* WITH: the token before was a closing parenthesis */
+	bool closed;	   /* WITH: parentheses that begin now are the main query's */
 };
 
 /* Begins a text: `scan` may have any content. */
