@@ -50,6 +50,21 @@ def test_database_states(bed, postgres, observer):
     wait_for_gauge(observer, Counter(), "db_connection_pool_size", "service", **match)
 
 
+def test_database_pipeline(bed, postgres, observer):
+    """The server waits for the client, with a transaction open (and calls that active)."""
+    sql = "SELECT state, wait_event FROM pg_stat_activity WHERE application_name = 'pipe'"
+    with bed.start_call("pg.hold_pipeline", postgres.url(application_name="pipe"), 3) as client:
+        wait_until(lambda: postgres.sql(sql) == ["active|ClientRead"], what="the session")
+        match = {"service": "client.py"}
+        states = Counter({"idle_in_transaction": 1})
+        wait_for_gauge(observer, states, "db_connections", "state", **match)
+        wait_for_gauge(observer, Counter({"client.py": 1}), "db_connection_pool_size", "service",
+                       **match)  # fmt: skip
+        assert postgres.sql(sql) == ["active|ClientRead"], "the session changed meanwhile"
+        assert client.process.wait(20) == 0, client.log_text()
+    wait_for_gauge(observer, Counter(), "db_connections", "state", **match)
+
+
 def test_database_peer(bed, postgres, observer):
     with bed.start_call("pg.hold", postgres.url(), 2, 3, 0, 0):
         peer = Counter({f"127.0.0.1:{postgres.port}": 3})

@@ -164,12 +164,58 @@ static void test_pipeline(void **state)
 		 "LISTEN error 0 -\nNOTIFY ok 0 -\nSELECT error 0 -\n");
 }
 
+/* ---- sessions ---- */
+
+static void unsynced(void)
+{
+	pg_login(&pg_drive);
+	pg_parse("", "begin");
+	pg_bind("", "");
+	pg_execute("", 0);
+	pg_put('H', NULL, 0);
+	pg_client();
+	pg_empty("12");
+	pg_text('C', "BEGIN");
+	pg_server();
+	pg_sync();
+	pg_client();
+	pg_ready('T');
+	pg_server();
+	pg_say("commit");
+	pg_text('C', "COMMIT");
+	pg_ready('I');
+	pg_server();
+	pg_parse("", "selec");
+	pg_put('H', NULL, 0);
+	pg_client();
+	pg_error("42601");
+	pg_server();
+	pg_sync();
+	pg_client();
+	pg_ready('I');
+	pg_server();
+}
+
+/* Up to its Sync a pipeline holds a transaction open, that it began or that began by itself. */
+static void test_unsynced(void **state)
+{
+	(void)state;
+	pg_check(unsynced, true,
+		 "# session none idle\n# session idle active\nBEGIN ok 0 -\n"
+		 "# session active transaction\n# session transaction active\n"
+		 "# session active transaction\n# session transaction active\nCOMMIT ok 0 -\n"
+		 "# session active idle\n# session idle active\nOTHER error 0 -\n"
+		 "# session active transaction\n# session transaction active\n"
+		 "# session active idle\n# session idle none\n# close\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_extended),
 		cmocka_unit_test(test_portals),
 		cmocka_unit_test(test_pipeline),
+		cmocka_unit_test(test_unsynced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

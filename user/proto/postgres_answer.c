@@ -204,6 +204,16 @@ static enum parse_status act_unknown(struct pg_state *state, uint8_t type, struc
 	return act(out, 0);
 }
 
+/*
+ * Up to the Sync a transaction is open, whether one was begun or not (Message Flow, Extended
+ * Query). That Sync waits already, as a rule: then nobody is told before its Ready has the last
+ * word.
+ */
+static bool extended(const struct pg_note *note)
+{
+	return note->kind >= PG_PARSE && note->kind <= PG_CONTINUE;
+}
+
 static enum parse_status answer(struct pg_state *state, uint8_t type, const struct expect *expect,
 				struct message *out)
 {
@@ -211,6 +221,8 @@ static enum parse_status answer(struct pg_state *state, uint8_t type, const stru
 
 	if (!expect->waiting)
 		return act_unknown(state, type, out);
+	if (extended(&note))
+		out->session = SESSION_TRANSACTION;
 	switch (type) {
 	case 'C':
 		return act_complete(state, &note, out);

@@ -164,6 +164,13 @@ def hold(url, seconds, idle, active, in_transaction):
         connection.close()
 
 
+def hold_pipeline(url, seconds):
+    """In a pipeline, of which all is answered that was asked so far: nothing of it is committed."""
+    with psycopg.connect(url, autocommit=True) as connection, connection.pipeline():
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+        time.sleep(seconds)
+
+
 def paced(url, count):
     """One statement at a time; returns the mean seconds."""
     with psycopg.connect(url, autocommit=True) as connection:
