@@ -206,7 +206,7 @@ int main(int argc, char **argv)
 		return fail("no memory");
 	owner = (struct span_owner){ .tgid = (uint32_t)getpid(), .process = 1 };
 	owner.identity = identity_resolve(identities, owner.tgid, owner.process, NULL);
-	privileges_reduce(false, &kept);
+	privileges_reduce(0, &kept);
 	result = confine(false);
 	if (result && result != -EOPNOTSUPP)
 		return fail("not confined");

@@ -46,6 +46,8 @@ struct daemon {
 	struct table *table; /* NULL: not on a terminal */
 	struct live *live;   /* owned by the observer once added */
 	int signals;
+	int unprobed;	  /* why no probe can be set, where some are to be: -errno */
+	uint64_t probing; /* capabilities that it takes to set them */
 	uint64_t drawn;
 	uint64_t lost, loss_logged;
 };
@@ -279,10 +281,9 @@ static int open_endpoint(struct daemon *daemon, char *error, size_t size)
 
 /* ---- privileges ---- */
 
-static void log_missing(bool probing)
+static void log_missing(int error)
 {
 	uint64_t held = privileges_held();
-	int error = probing ? probe_check() : 0;
 	const char *advice;
 	char who[192];
 
@@ -304,11 +305,11 @@ static void log_missing(bool probing)
 }
 
 /* Nothing of it is a reason not to observe. */
-static void give_up_privileges(bool probing)
+static void give_up_privileges(bool probing, uint64_t beside)
 {
 	char names[256];
 	uint64_t kept;
-	int error = privileges_reduce(probing, &kept);
+	int error = privileges_reduce(beside, &kept);
 
 	if (error)
 		log_warning(LOGGER, "not every privilege could be given up: %s", strerror(-error));
@@ -385,6 +386,13 @@ static void hurry(void)
 	fclose(group);
 }
 
+/* Before anything is recorded: to take one probe away the kernel waits for all processors. */
+static void try_probes(struct daemon *daemon)
+{
+	daemon->unprobed = probe_check();
+	daemon->probing = daemon->unprobed ? 0 : privileges_for_probes();
+}
+
 static int start(struct daemon *daemon, char *error, size_t size)
 {
 	int result = open_signals(daemon);
@@ -408,6 +416,8 @@ static int start(struct daemon *daemon, char *error, size_t size)
 	result = open_endpoint(daemon, error, size);
 	if (result)
 		return result;
+	if (daemon->config.limits.followed)
+		try_probes(daemon);
 	result = observer_start(daemon->observer, error, size);
 	if (result)
 		return result;
@@ -441,14 +451,14 @@ int daemon_run(const struct options *options, struct config *config, char *error
 	int result = start(&daemon, error, size);
 
 	if (!result) {
-		log_missing(daemon.config.limits.followed != 0);
+		log_missing(daemon.unprobed);
 		log_info_with(LOGGER,
 			      LOG_EXTRA(LOG_TEXT("backend", observer_backend(daemon.observer)),
 					LOG_TEXT("listen", daemon.config.listen.text)),
 			      "observing");
 		if (isatty(STDOUT_FILENO) && !table_open(STDOUT_FILENO, &daemon.table))
 			log_hold(true);
-		give_up_privileges(daemon.config.limits.followed != 0);
+		give_up_privileges(daemon.config.limits.followed != 0, daemon.probing);
 		result = otlp_start(daemon.otlp, observer_identities(daemon.observer));
 		memory_release_code();
 		if (!result)

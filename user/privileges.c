@@ -264,21 +264,23 @@ static bool can_use_maps(void)
 	return errno == EBADF && kernel_version() >= DESCRIPTORS_SUFFICE;
 }
 
-/* What beside `keep`, which is effective now, lets processes to come be probed; the least of it. */
-static uint64_t kept_for_probes(uint64_t keep)
+uint64_t privileges_for_probes(void)
 {
 	static const uint64_t enough[] = { 0, BIT(CAP_PERFMON), BIT(CAP_SYS_ADMIN) };
+	uint64_t least = 0;
+	bool found = false;
 
-	for (size_t i = 0; i < sizeof(enough) / sizeof(enough[0]); i++) {
-		if (!set_held(keep | enough[i], false) && !probe_check())
-			return enough[i];
+	for (size_t i = 0; !found && i < sizeof(enough) / sizeof(enough[0]); i++) {
+		found = !set_held(kept() | enough[i], false) && !probe_check();
+		least = found ? enough[i] : 0;
 	}
-	return 0;
+	set_held(UINT64_MAX, false); /* what was held before */
+	return least;
 }
 
-int privileges_reduce(bool probing, uint64_t *ret_kept)
+int privileges_reduce(uint64_t beside, uint64_t *ret_kept)
 {
-	uint64_t keep = kept(), held = privileges_held();
+	uint64_t keep = kept() | beside, held = privileges_held();
 	int result, error;
 
 	result = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
@@ -290,10 +292,6 @@ int privileges_reduce(bool probing, uint64_t *ret_kept)
 		result = result ? result : error;
 	}
 	error = set_held(keep, false);
-	if (!error && probing) {
-		keep |= kept_for_probes(keep);
-		error = set_held(keep, false);
-	}
 	if (!error && !can_use_maps())
 		keep |= held & BIT(CAP_BPF) ? BIT(CAP_BPF) : BIT(CAP_SYS_ADMIN);
 	if (!error)

@@ -51,14 +51,20 @@ bool privileges_barred(char *who, size_t size, const char **ret_advice);
 void privileges_explain(char *ret, size_t size);
 
 /*
- * Gives up, for good, what is not needed in operation: new privileges by execve(), and every
- * capability that is not `kept`, in all five sets. With `probing`, which means that processes to
- * come will be probed, CAP_PERFMON stays or, where the kernel asks for that, CAP_SYS_ADMIN:
- * confine() leaves little to do with it. CAP_BPF is kept where the kernel asks for it to use a map
- * that is open. Call it from the only thread. 0, or -errno of the first step that was refused; the
- * others are done all the same. *ret_kept: the capabilities that are still held.
+ * What has to be held beside those that are `kept` for processes to come to be probed, a bit for
+ * each: none, CAP_PERFMON or, where the kernel asks for that, CAP_SYS_ADMIN. Told by trying, which
+ * takes the kernel tenths of a second: not where records wait to be read.
  */
-int privileges_reduce(bool probing, uint64_t *ret_kept);
+uint64_t privileges_for_probes(void);
+
+/*
+ * Gives up, for good, what is not needed in operation: new privileges by execve(), and every
+ * capability that is neither `kept` nor in `beside`, in all five sets; confine() leaves little to
+ * do with the latter. CAP_BPF is kept where the kernel asks for it to use a map that is open. Call
+ * it from the only thread. 0, or -errno of the first step that was refused; the others are done all
+ * the same. *ret_kept: the capabilities that are still held.
+ */
+int privileges_reduce(uint64_t beside, uint64_t *ret_kept);
 
 /* The names of a set, "CAP_BPF CAP_PERFMON", cut to `size`; others by number. */
 void privileges_list(uint64_t set, char *ret, size_t size);

@@ -14,7 +14,7 @@ import pytest
 from lib.books import access_log
 from lib.metrics import Delta
 from lib.observer import sanitized
-from lib.process import wait_until
+from lib.process import accepts, free_port, wait_until
 from lib.stepped import Crowds
 
 SAID = ("onlooker_events_lost_total", "onlooker_stream_gaps_total",
@@ -317,3 +317,24 @@ def test_more_requests_than_the_limit(bed, redis, start_observer):
     assert len(loss_lines(observer)) == 1
     observer.stop()
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.skipif(sanitized(), reason="with the sanitizers the start itself takes longer")
+def test_others_while_it_starts(bed, start_observer):
+    """Until programs are known not to be watched they write into the ring, too: from the moment on
+    that the kernel's side is there it is read, whatever else is to be done (here: tried)."""
+    port = free_port()
+    server = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", ""]
+    load = ["redis-benchmark", "-p", port, "-q", "-n", "100000000", "-c", "8", "-P", "8",
+            "-d", "3000", "-t", "set"]  # fmt: skip
+    config = bed.watch() | {"limits": {"ring_bytes": 1 << 22},
+                            "traces": {"endpoint": "http://127.0.0.1:9"}}  # fmt: skip
+    with bed.start("others-server", server, watched=False) as others:
+        others.wait_for(lambda: accepts(port))
+        with bed.start("others-load", load, watched=False) as client:
+            for _ in range(3):
+                observer = start_observer(config)
+                lost = observer.scrape().by("onlooker_events_lost_total", "reason")
+                assert client.process.poll() is None, client.log_text()
+                observer.stop()
+                assert not lost

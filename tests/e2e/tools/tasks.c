@@ -206,7 +206,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (getenv("CONFINED")) {
-		privileges_reduce(true, &kept);
+		privileges_reduce(privileges_for_probes(), &kept);
 		confine(true);
 	}
 	printf("r\n");
