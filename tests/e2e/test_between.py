@@ -20,18 +20,25 @@ frontend before
 	bind 127.0.0.1:{port}
 	default_backend behind
 backend behind
-	server nginx 127.0.0.1:{backend}
+	server nginx 127.0.0.1:{backend} {sending}
 """
 
 
-@pytest.fixture(params=["http", "http splice", "tcp splice"])
+WAYS = ["http", "http splice", "tcp splice", "http send-proxy", "tcp send-proxy-v2"]
+
+
+@pytest.fixture(params=WAYS)
 def haproxy(request, bed, nginx):
-    """Copies what it passes on, or (splice) lets the kernel move it without a look."""
-    mode, *splice = request.param.split()
+    """Copies what it passes on, or (splice) lets the kernel move it without a look; or says first
+    whose it is (send-proxy)."""
+    mode, *way = request.param.split()
     port = bed.port()
     config = bed.folder / f"haproxy-{port}.cfg"
-    options = "option splice-auto" if splice else "http-reuse always"
-    config.write_text(HAPROXY.format(mode=mode, options=options, port=port, backend=nginx.port))
+    options = "option splice-auto" if way == ["splice"] else "http-reuse always"
+    sending = "".join(word for word in way if word.startswith("send-proxy"))
+    backend = nginx.proxied if sending else nginx.port
+    config.write_text(HAPROXY.format(mode=mode, options=options, port=port, backend=backend,
+                                     sending=sending))  # fmt: skip
     with bed.start(f"haproxy-{port}", ["haproxy", "-db", "-f", config]) as process:
         process.wait_for(lambda: accepts(port))
         process.port, process.mode = port, request.param

@@ -193,6 +193,41 @@ SCRIPT(test_foreign, "")
 	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
 
+/* ---- behind what a load balancer puts in front ---- */
+
+SCRIPT(test_proxied_line, "GET ok 200 /a\nGET ok 404 /b\n")
+{
+	drive_request(d, "PROXY TCP4 10.1.2.3 10.2.3.4 56324 80\r\nGET /a HTTP/1.1\r\n\r\n");
+	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	drive_request(d, "GET /b HTTP/1.1\r\n\r\n");
+	drive_response(d, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+}
+
+/* With addresses and a field that are passed over unseen; then none, of the balancer's own check.
+ */
+SCRIPT(test_proxied_frame, "GET ok 200 /a\n")
+{
+	drive_request(d, "\r\n\r\n\0\r\nQUIT\n\x21\x11\x10\x0f");
+	drive_request(d, "\n\1\2\3\n\2\3\4\xdb\0\0\x50\4\x10\0");
+	script_send_long(d, LANE_REQUEST, "@", 4096, '\n');
+	drive_request(d, "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0");
+	drive_request(d, "GET /a HTTP/1.1\r\n\r\n");
+	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+}
+
+/* A method of that name; what is no header of the two versions there are. */
+SCRIPT(test_not_proxied, "PROXY ok 200 /TCP4\n")
+{
+	drive_request(d, "PROXY /TCP4 HTTP/1.1\r\n\r\n");
+	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+}
+
+SCRIPT(test_badly_proxied, "")
+{
+	drive_request(d, "PROXY TCP4 10.1.2.3\nGET /a HTTP/1.1\r\n\r\n");
+	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+}
+
 /* ---- what is lost, late or seen from the middle ---- */
 
 static void test_orphan_answer(void **state)
@@ -307,6 +342,10 @@ int main(void)
 		cmocka_unit_test(test_tunnel),
 		cmocka_unit_test(test_tunnel_ahead),
 		cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_proxied_line),
+		cmocka_unit_test(test_proxied_frame),
+		cmocka_unit_test(test_not_proxied),
+		cmocka_unit_test(test_badly_proxied),
 		cmocka_unit_test(test_orphan_answer),
 		cmocka_unit_test(test_answer_seen_first),
 		cmocka_unit_test(test_midway),

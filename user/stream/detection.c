@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "stream/phase.h"
+#include "stream/preamble.h"
 
 #define DETECT_BYTES 8192   /* after as many bytes a protocol must have shown itself */
 #define FOREIGN_BYTES 16384 /* of a server that speaks first, and goes on */
@@ -44,6 +45,29 @@ static bool is_foreign(const struct flow *flow)
 	       (flow->view.size > FOREIGN_MOST || newest > first + PATIENCE_NS);
 }
 
+/* Who asks is the client, where that was not known. */
+static void learn_side(struct conversation *c, unsigned int direction)
+{
+	if (!c->connection.side)
+		c->connection.side = direction == DIRECTION_TX ? SIDE_CLIENT : SIDE_SERVER;
+}
+
+/*
+ * The first bytes of a client, behind what a load balancer has put in front of them. The protocol,
+ * or as detect().
+ */
+static int detect_client(struct conversation *c, unsigned int direction)
+{
+	struct flow *flow = &c->flows[direction];
+	ssize_t size;
+
+	while ((size = preamble_size(flow->view)) > 0) {
+		learn_side(c, direction);
+		flow_consume(flow, size);
+	}
+	return size || !flow->view.size ? -EAGAIN : detect(c, flow->view, LANE_REQUEST, false);
+}
+
 /*
  * A new stream: the first bytes of the request lane tell; answers are held back until then. Of two
  * sockets that were made as a pair, or are both bound, who asks is the client.
@@ -57,10 +81,9 @@ void detect_fresh(struct conversation *c, struct pipeline *p, unsigned int direc
 	if (!flow->view.size)
 		return;
 	if (!answers || !c->connection.side)
-		found = detect(c, flow->view, LANE_REQUEST, false);
+		found = detect_client(c, direction);
 	if (found >= 0) {
-		if (!c->connection.side)
-			c->connection.side = direction == DIRECTION_TX ? SIDE_CLIENT : SIDE_SERVER;
+		learn_side(c, direction);
 		phase_speaking(c, p, found, false);
 	} else if (answers ? is_foreign(flow) :
 			     found != -EAGAIN || flow->view.size >= DETECT_BYTES) {

@@ -135,6 +135,7 @@ http {{
 	upstream backend {{ server 127.0.0.1:{backend}; keepalive 32; }}
 	server {{
 		listen 127.0.0.1:{port};
+		listen 127.0.0.1:{proxied} proxy_protocol;
 		listen unix:{folder}/socket;
 		root {folder}/www;
 		location = /nothing {{ return 204; }}
@@ -157,10 +158,10 @@ http {{
 
 class Nginx:
     """A server and, on a second port, another behind it, reached by /proxied/; the first one also
-    at the Unix socket `socket`."""
+    at the Unix socket `socket`, and behind PROXY protocol at the port `proxied`."""
 
     def __init__(self, bed):
-        self.port, self.backend = bed.port(), bed.port()
+        self.port, self.backend, self.proxied = bed.port(), bed.port(), bed.port()
         self.folder = bed.folder / "nginx"
         self.socket = self.folder / "socket"
         www = self.folder / "www"
@@ -178,7 +179,8 @@ class Nginx:
         self.access, self.backend_access = self.folder / "access.log", self.folder / "backend.log"
         config = self.folder / "nginx.conf"
         config.write_text(
-            NGINX.format(folder=self.folder, port=self.port, backend=self.backend)
+            NGINX.format(folder=self.folder, port=self.port, backend=self.backend,
+                         proxied=self.proxied)  # fmt: skip
         )
         self.process = bed.start(
             "nginx", ["nginx", "-e", "stderr", "-p", self.folder, "-c", config], end=signal.SIGQUIT
