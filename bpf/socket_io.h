@@ -8,6 +8,7 @@
 #define MSG_ERRQUEUE 0x2000
 #define RCV_SHUTDOWN 1
 #define SHUTDOWN_MASK 3
+#define SEND_SHUTDOWN 2
 #define LARGE 4096 /* a call that may begin a body: the sooner it is skipped the better */
 
 /*

@@ -78,7 +78,7 @@ static __always_inline void ended(struct sock *sk, int before, int after)
 	/* close() with bytes unread resets at once; by shutdown() one never gets there directly. */
 	bool reset = after == TCP_CLOSE && mid_life && sk->sk_shutdown == SHUTDOWN_MASK;
 	bool by_close = after != TCP_CLOSE || reset;
-	u32 positions[2] = { 0 }, unread = 0, fin;
+	u32 positions[2] = { 0 }, unread = 0, flags = 0, fin;
 
 	if (!conn || conn->closed || !tcp)
 		return;
@@ -94,9 +94,15 @@ static __always_inline void ended(struct sock *sk, int before, int after)
 		positions[DIRECTION_RX] -= fin;
 	else if (!reset)
 		unread = tcp->rcv_nxt - positions[DIRECTION_RX] - fin;
+	else if (tcp->rcv_nxt - positions[DIRECTION_RX] != fin)
+		fin = 0; /* what came before it was thrown away */
+	if (!fin)
+		flags |= EVENT_TORN << DIRECTION_RX;
+	if (!(sk->sk_shutdown & SEND_SHUTDOWN))
+		flags |= EVENT_TORN << DIRECTION_TX;
 	if (!mid_life)
 		positions[DIRECTION_TX]--;
-	emit_close(conn, positions, unread, 0);
+	emit_close(conn, positions, unread, flags);
 }
 
 static __always_inline void state_change(struct sock *sk, int before, int after)

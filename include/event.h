@@ -57,6 +57,8 @@ enum event_flag {
 	EVENT_UNUSED = 1 << 4, /* event_open, late: nothing had moved yet */
 	EVENT_HOPPED = 1 << 5, /* event_data: from the slot.until that user space wrote last up to
 				  `position` there were nothing but frames to hop over */
+	EVENT_TORN = 1 << 6,   /* << direction; event_close: this stream did not come to its end,
+				  which is a FIN of its sender's */
 };
 
 #define EVENT_NO_SLOT 0xffffffffU

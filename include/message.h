@@ -83,6 +83,7 @@ struct expect {
 	uint16_t deferred_operation;
 	uint64_t deferred_tag;
 	bool late; /* PARSE_WAIT was answered, but nothing came: decide without */
+	bool torn; /* finish(): the stream did not come to the end that its sender gave it */
 };
 
 #endif

@@ -78,8 +78,8 @@ struct protocol {
 
 	/*
 	 * The lane's stream has ended. PARSE_MESSAGE with *out filled where the end itself
-	 * completes a message (a body until close), else PARSE_SKIP. Called until it returns
-	 * PARSE_SKIP. May be NULL.
+	 * completes a message (a body until close, if it was not torn), else PARSE_SKIP. Called
+	 * until it returns PARSE_SKIP. May be NULL.
 	 */
 	enum parse_status (*finish)(void *state, enum lane lane, const struct expect *expect,
 				    struct message *out);

@@ -249,6 +249,14 @@ def test_cut_short(bed, plain, observer):
     assert_both(window, plain.service, {("GET", "aborted"): 20})
 
 
+@pytest.mark.parametrize("linger", [False, True], ids=["closed", "reset"])
+def test_left_before_the_end(bed, plain, observer, linger):
+    """Where only the end tells that an answer is complete, it is not if its reader goes first."""
+    with observer.window() as window:
+        bed.call("web.leave", plain.port, 20, "/endless", linger)
+    assert_both(window, plain.service, {("GET", "aborted"): 20})
+
+
 def test_libraries_and_fastapi(bed, fastapi, observer):
     with observer.window() as window:
         count = bed.call("web.libraries", fastapi.port, 50)

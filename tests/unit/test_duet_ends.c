@@ -206,6 +206,25 @@ static void test_until_close(void **state)
 	}
 }
 
+/* The client leaves before the server ends such a body, which notices that, or ends it then. */
+static void test_torn(void **state)
+{
+	(void)state;
+	for (unsigned int noticed = 0; noticed < 2; noticed++) {
+		memset(count, 0, sizeof(count));
+		duo_begin(GET, OK);
+		duo_send(CLIENT, GET);
+		duo_read(SERVER, GET);
+		duo_send(SERVER, CLOSE_HEAD);
+		duo_read(CLIENT, CLOSE_HEAD);
+		wire_close(&wire, CLIENT, now += STEP, 0, EVENT_TORN << DIRECTION_RX);
+		wire_close(&wire, SERVER, now += STEP, 0, noticed ? EVENT_TORN << DIRECTION_TX : 0);
+		wait_ms(2000);
+		expect_counts(2, 2);
+		expect_aborted(1, noticed);
+	}
+}
+
 /* A head that never ended is no request, whoever closes first. */
 static void test_half_head(void **state)
 {
@@ -288,6 +307,7 @@ int main(void)
 		DUO(test_server_first),
 		DUO(test_server_first_overtaken),
 		DUO(test_until_close),
+		DUO(test_torn),
 		DUO(test_half_head),
 		DUO(test_unwatched),
 		DUO(test_reuse),

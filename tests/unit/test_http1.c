@@ -78,6 +78,18 @@ SCRIPT(test_until_close, "GET ok 200 /old\n")
 	drive_response(d, "more and more");
 }
 
+static void test_torn(void **state)
+{
+	(void)state;
+	for (int side = SIDE_CLIENT; side <= SIDE_SERVER; side++) {
+		drive_open(&drive, side, false, DRIVE_WHOLE, 0);
+		drive_request(&drive, "GET /old HTTP/1.0\r\n\r\n");
+		drive_response(&drive, "HTTP/1.0 200 OK\r\n\r\nbody");
+		drive.conversation.torn[side == SIDE_CLIENT ? DIRECTION_RX : DIRECTION_TX] = true;
+		assert_string_equal(drive_close(&drive), "GET aborted 0 /old\n");
+	}
+}
+
 SCRIPT(test_until_close_holes, "GET ok 200 /old\n")
 {
 	drive_request(d, "GET /old HTTP/1.1\r\nConnection: close\r\n\r\n");
@@ -262,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_chunked),
 		cmocka_unit_test(test_coding_wins),
 		cmocka_unit_test(test_until_close),
+		cmocka_unit_test(test_torn),
 		cmocka_unit_test(test_until_close_holes),
 		cmocka_unit_test(test_empty_until_close),
 		cmocka_unit_test(test_tolerance),

@@ -19,7 +19,7 @@ void pair_expect(const struct pair *pair, struct expect *ret)
 	ret->deferred = deferred != NULL;
 	ret->deferred_operation = deferred ? deferred->operation : 0;
 	ret->deferred_tag = deferred ? deferred->tag : 0;
-	ret->late = false;
+	ret->late = ret->torn = false;
 }
 
 /* When it began as the server's end saw it, which is followed for both. */

@@ -399,9 +399,10 @@ static enum parse_status http1_finish(void *state, enum lane lane, const struct 
 	struct http1 *http = state;
 	struct half *half = &http->half[lane];
 
-	(void)expect;
+	/* Section 8: a body up to the end may be incomplete where that is none of the server's. */
 	if (lane == LANE_RESPONSE)
-		return half->phase == PHASE_CLOSE ? answered(http, half, out) : PARSE_SKIP;
+		return half->phase == PHASE_CLOSE && !expect->torn ? answered(http, half, out) :
+								     PARSE_SKIP;
 	/* A head that never ended is no request, unless it was answered all the same. */
 	if (!in_head(half) || http->open != 1 || http->half[LANE_RESPONSE].phase != PHASE_START)
 		return PARSE_SKIP;

@@ -93,6 +93,8 @@ static void entry_end(struct connections *connections, struct entry *entry, bool
 {
 	if (!whole)
 		conversation_lose(&entry->conversation, connections->pipeline);
+	if (entry->unread && entry->edge[DIRECTION_RX] < entry->end[DIRECTION_RX])
+		entry->conversation.torn[DIRECTION_RX] = true;
 	conversation_close(&entry->conversation, connections->pipeline, entry->closed_at);
 	entry_forget(connections, entry);
 }
@@ -332,6 +334,8 @@ static void on_close(struct connections *connections, struct entry *entry,
 		return;
 	}
 	closing_learn(entry, close);
+	for (unsigned int i = 0; i < 2; i++)
+		entry->conversation.torn[i] = close->head.flags & EVENT_TORN << i;
 	if (conversation_deaf(&entry->conversation) || closing_whole(entry)) {
 		entry_end(connections, entry, true);
 	} else {

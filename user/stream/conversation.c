@@ -71,24 +71,24 @@ static void abort_waiting(struct conversation *c, struct pipeline *p, uint64_t n
 /*
  * No more will come: what waits is taken as it is, the last messages may be complete by that. Led:
  * not of this end, but of the client's that is followed here; an unfinished request may be answered
- * yet.
+ * yet. Torn: an answer that goes on up to the end has not come to it.
  */
-static void finish(struct conversation *c, struct pipeline *p, bool led)
+static void finish(struct conversation *c, struct pipeline *p, bool led, bool torn)
 {
 	order_give_up(c, p);
 	if (c->phase == PHASE_SPEAKING && c->waiting_since)
 		parse_late(c, p);
 	if (c->phase == PHASE_SPEAKING && !led)
-		parse_finish(c, p, direction_of(c, LANE_REQUEST));
+		parse_finish(c, p, direction_of(c, LANE_REQUEST), false);
 	if (c->phase == PHASE_SPEAKING)
-		parse_finish(c, p, direction_of(c, LANE_RESPONSE));
+		parse_finish(c, p, direction_of(c, LANE_RESPONSE), torn);
 }
 
 void conversation_close(struct conversation *c, struct pipeline *p, uint64_t now)
 {
 	bool led = c->phase == PHASE_FOLLOWED && c->duet->server;
 
-	finish(led ? c->duet->server : c, p, led);
+	finish(led ? c->duet->server : c, p, led, c->torn[direction_of(c, LANE_RESPONSE)]);
 	abort_waiting(c, p, now);
 	phase_announce(c, p);
 	c->base = SESSION_NONE;

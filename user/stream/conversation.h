@@ -95,6 +95,7 @@ struct conversation {
 	uint8_t phase;	   /* enum conversation_phase */
 	uint8_t base;	/* session as the protocol last said: SESSION_IDLE, _TRANSACTION, _NONE */
 	bool inside[2]; /* between the first and the last step of a message */
+	bool torn[2];	/* closing: the end that is seen here is not the sender's */
 	bool answered;	/* midway, on trial: the last bytes seen were the answering side's */
 	bool at_rest;	/* midway: nothing is under way, the next request begins an exchange */
 	uint8_t doubt;	/* turns until what answers what is beyond it; while muted at least 1 */

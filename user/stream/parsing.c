@@ -194,7 +194,7 @@ void parse_late(struct conversation *c, struct pipeline *p)
 		phase_midway(c, p);
 }
 
-void parse_finish(struct conversation *c, struct pipeline *p, unsigned int direction)
+void parse_finish(struct conversation *c, struct pipeline *p, unsigned int direction, bool torn)
 {
 	const struct protocol *protocol = c->connection.protocol;
 	enum lane name = lane_of(c, direction);
@@ -205,6 +205,7 @@ void parse_finish(struct conversation *c, struct pipeline *p, unsigned int direc
 		struct expect expect;
 
 		pair_expect(&c->pair, &expect);
+		expect.torn = torn;
 		if (protocol->finish(c->state, name, &expect, &message) != PARSE_MESSAGE)
 			break;
 		take_message(c, p, direction, &message, true);

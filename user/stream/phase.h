@@ -127,7 +127,10 @@ void parse_late(struct conversation *c, struct pipeline *p);
 /* How many of the oldest requests that wait would turn out to be none if their lane ended here. */
 uint32_t parse_unfinished(const struct conversation *c, struct pipeline *p);
 
-/* The direction has ended: its last message may be complete by that. */
-void parse_finish(struct conversation *c, struct pipeline *p, unsigned int direction);
+/*
+ * The direction has ended: its last message may be complete by that, unless it was torn: that end
+ * is not its sender's.
+ */
+void parse_finish(struct conversation *c, struct pipeline *p, unsigned int direction, bool torn);
 
 #endif

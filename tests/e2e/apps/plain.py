@@ -23,6 +23,14 @@ def until_close(connection):
         connection.sendall(b"no length, but an end\n")
 
 
+def endless(connection):
+    """Until nobody is there any more to read it."""
+    connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+    while True:
+        connection.sendall(b"no length, and no end\n")
+        time.sleep(0.001)
+
+
 def split(connection):
     answer = b"HTTP/1.1 203 Split\r\nContent-Length: 3\r\nConnection: close\r\n\r\nyes"
     for byte in answer:
@@ -47,7 +55,8 @@ def cut(connection):
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\nyes")
 
 
-ROUTES = {"/until-close": until_close, "/split": split, "/slow": slow, "/early": early, "/cut": cut}
+ROUTES = {"/until-close": until_close, "/endless": endless, "/split": split, "/slow": slow,
+          "/early": early, "/cut": cut}  # fmt: skip
 
 
 def main():

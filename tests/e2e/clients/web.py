@@ -4,6 +4,7 @@
 import http.client
 import os
 import socket
+import struct
 import threading
 import time
 import urllib.error
@@ -259,6 +260,18 @@ def cut(port, count, path):
             connection.send(request(path))
             assert connection._until(b"yes")
             assert not connection._more()
+
+
+def leave(port, count, path, linger):
+    """Answers that are not read to their end."""
+    for _ in range(count):
+        with Connection(port) as connection:
+            connection.send(request(path))
+            assert connection._until(b"and no end")
+            if linger:
+                connection.socket.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
 
 
 def parallel(port, threads, count, path, keep):
