@@ -71,6 +71,28 @@ SCRIPT(test_expect_answered_twice, "PUT ok 200 /a\nGET ok 200 /b\n")
 	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
 
+/* A final answer, and the body all the same: its words are not the next request's. */
+SCRIPT(test_expect_not_awaited, "PUT ok 200 /a\nGET ok 200 /b\nPUT ok 200 /c\nGET ok 200 /d\n"
+				"PUT ok 403 /e\nUNLOCK ok 204 /e\nCONNECT ok 200 h:1\n")
+{
+	drive_request(d, "PUT /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	drive_request(d, "hello");
+	drive_request(d, "GET /b HTTP/1.1\r\n\r\n");
+	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	drive_request(d, "PUT /c HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 17\r\n\r\n");
+	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	drive_request(d, "GET my secret 123GET /d HTTP/1.1\r\n\r\n");
+	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	/* None is sent; what is there after three bytes is no request. */
+	drive_request(d, "PUT /e HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+	drive_response(d, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
+	drive_request(d, "UNLOCK /e HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+	drive_response(d, "HTTP/1.1 204 OK\r\n\r\n");
+	drive_request(d, "CONNECT h:1 HTTP/1.1\r\n\r\n");
+	drive_response(d, "HTTP/1.1 200 OK\r\n\r\n");
+}
+
 SCRIPT(test_early_answer, "POST ok 413 /up\nGET ok 200 /next\n")
 {
 	drive_request(d, "POST /up HTTP/1.1\r\nContent-Length: 30\r\n\r\nten bytes.");
@@ -327,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_interim),
 		cmocka_unit_test(test_expect_unanswered),
 		cmocka_unit_test(test_expect_answered_twice),
+		cmocka_unit_test(test_expect_not_awaited),
 		cmocka_unit_test(test_early_answer),
 		cmocka_unit_test(test_answer_within_head),
 		cmocka_unit_test(test_answer_within_target),
