@@ -375,6 +375,21 @@ static uint32_t put(unsigned int i, size_t size)
 	return queries_put(&query);
 }
 
+/* A span shows a text some time after it was put: those put last are there, however many came. */
+static void test_store_newest(void **state)
+{
+	enum { WAIT = QUERIES_LIMIT / 4 };
+	uint32_t numbers[WAIT] = { 0 };
+	struct query query;
+
+	(void)state;
+	for (unsigned int i = 0; i < 5 * QUERIES_LIMIT; i++) {
+		if (i >= WAIT)
+			assert_true(queries_get(numbers[i % WAIT], &query));
+		numbers[i % WAIT] = put(i, 20);
+	}
+}
+
 static void test_store(void **state)
 {
 	uint32_t numbers[3 * QUERIES_LIMIT];
@@ -474,6 +489,7 @@ int main(void)
 		WANTED(test_redis_error),
 		WANTED(test_drafts),
 		WANTED(test_store),
+		WANTED(test_store_newest),
 		WANTED(test_names),
 		cmocka_unit_test(test_unwanted),
 	};

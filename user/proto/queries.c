@@ -15,8 +15,9 @@ struct entry {
 	uint8_t *bytes; /* text, then summary; NULL: free */
 	uint32_t generation;
 	uint16_t text_size, summary_size;
-	uint16_t next; /* of the same bucket: index + 1, 0: none */
-	bool used;     /* since the hand came by */
+	/* Index + 1 each, 0: none. */
+	uint16_t next; /* of the same bucket; of those that are free */
+	uint16_t newer, older;
 };
 
 /* A session's name and the query it has: packed side by side, newest first. */
@@ -30,7 +31,8 @@ static struct store {
 	struct name name[QUERIES_NAMES / WAYS][WAYS];
 	size_t memory;	/* bytes of texts */
 	uint32_t known; /* entries ever used: those beyond are free */
-	uint32_t hand;
+	uint16_t free;	/* of those used before */
+	uint16_t newest, oldest; /* by when they were put or asked for last */
 	struct queries_counts counts;
 } *store;
 
@@ -95,49 +97,70 @@ static struct entry *find(uint64_t hash, struct bytes text)
 	return NULL;
 }
 
+static uint16_t place_of(const struct entry *entry)
+{
+	return (uint16_t)(entry - store->entry + 1);
+}
+
+static void entry_unlink(const struct entry *entry)
+{
+	*(entry->newer ? &store->entry[entry->newer - 1].older : &store->newest) = entry->older;
+	*(entry->older ? &store->entry[entry->older - 1].newer : &store->oldest) = entry->newer;
+}
+
+static void entry_link(struct entry *entry)
+{
+	entry->newer = 0;
+	entry->older = store->newest;
+	*(store->newest ? &store->entry[store->newest - 1].newer : &store->oldest) =
+		place_of(entry);
+	store->newest = place_of(entry);
+}
+
+static void entry_touch(struct entry *entry)
+{
+	if (store->newest == place_of(entry))
+		return;
+	entry_unlink(entry);
+	entry_link(entry);
+}
+
 /* Frees an entry; its number is never given to another one (for a very long time). */
 static void entry_drop(struct entry *entry)
 {
 	uint16_t *link = &store->bucket[entry->hash % BUCKETS];
 
-	while (&store->entry[*link - 1] != entry)
+	while (*link != place_of(entry))
 		link = &store->entry[*link - 1].next;
 	*link = entry->next;
+	entry_unlink(entry);
 	memory_give(MEMORY_TABLES, entry->bytes, entry_size(entry));
 	store->memory -= entry_size(entry);
 	entry->bytes = NULL;
 	entry->generation = (entry->generation + 1) % (GENERATIONS - 1);
+	entry->next = store->free;
+	store->free = place_of(entry);
 }
 
-/* The entry that the hand finds unused; twice around it has found one, if there is any. */
-static struct entry *evict(void)
+/*
+ * Frees the entry that nobody wanted for longest: spans show a text some time after it was put, so
+ * that those put last must not go first. False: there is none.
+ */
+static bool evict(void)
 {
-	for (unsigned int i = 0; i < 2 * QUERIES_LIMIT; i++) {
-		struct entry *entry = &store->entry[store->hand++ % QUERIES_LIMIT];
-
-		if (!entry->bytes)
-			continue;
-		if (!entry->used) {
-			entry_drop(entry);
-			store->counts.forgotten++;
-			return entry;
-		}
-		entry->used = false;
-	}
-	return NULL;
+	if (!store->oldest)
+		return false;
+	entry_drop(&store->entry[store->oldest - 1]);
+	store->counts.forgotten++;
+	return true;
 }
 
+/* The next entry that is free, which it stays. */
 static struct entry *entry_free(void)
 {
-	if (store->known < QUERIES_LIMIT)
-		return &store->entry[store->known++];
-	for (unsigned int i = 0; i < QUERIES_LIMIT; i++) {
-		struct entry *entry = &store->entry[(store->hand + i - 1) % QUERIES_LIMIT];
-
-		if (!entry->bytes)
-			return entry;
-	}
-	return evict();
+	if (!store->free && store->known < QUERIES_LIMIT)
+		return &store->entry[store->known];
+	return store->free || evict() ? &store->entry[store->free - 1] : NULL;
 }
 
 /* A free entry with room for so many bytes. */
@@ -152,7 +175,13 @@ static struct entry *entry_new(size_t size)
 	entry = entry_free();
 	if (entry)
 		entry->bytes = memory_take(MEMORY_TABLES, size);
-	return entry && entry->bytes ? entry : NULL;
+	if (!entry || !entry->bytes)
+		return NULL;
+	if (store->free)
+		store->free = entry->next;
+	else
+		store->known++;
+	return entry;
 }
 
 uint32_t queries_put(const struct query *query)
@@ -180,10 +209,10 @@ uint32_t queries_put(const struct query *query)
 		store->memory += entry_size(entry);
 		entry->hash = hash;
 		entry->next = store->bucket[hash % BUCKETS];
-		store->bucket[hash % BUCKETS] = entry - store->entry + 1;
-		entry->used = false; /* until it is asked for again */
+		store->bucket[hash % BUCKETS] = place_of(entry);
+		entry_link(entry);
 	} else {
-		entry->used = true;
+		entry_touch(entry);
 	}
 	return number_of(entry);
 }
@@ -194,7 +223,7 @@ bool queries_get(uint32_t number, struct query *ret)
 
 	if (!entry || !entry->bytes || number_of(entry) != number)
 		return false;
-	entry->used = true;
+	entry_touch(entry);
 	*ret = entry_query(entry);
 	return true;
 }
