@@ -143,6 +143,32 @@ static void test_task_for_many(void **state)
 	assert_int_equal(bed_count, 3);
 }
 
+/*
+ * As long as a process's tasks were not found its threads had many requests at once: then a task
+ * for all requests of a connection is trusted all the same, but not the threads.
+ */
+static void test_threads_before_tasks(void **state)
+{
+	struct connection *one = bed_connection(&traffic_http, SIDE_SERVER, 7);
+	struct connection *two = bed_connection(&traffic_http, SIDE_SERVER, 7);
+	struct connection *db = bed_connection(&traffic_database, SIDE_CLIENT, 7);
+
+	(void)state;
+	bed_request(one, "/one", 100 * MS, 120 * MS, 71, 71);
+	bed_request(two, "/two", 110 * MS, 130 * MS, 71, 71);
+	BED_TELL(7, BORN(150 * MS), 71);
+	bed_call(db, "SELECT", 205 * MS, 206 * MS, BORN(150 * MS));
+	bed_request(one, "/three", 200 * MS, 210 * MS, 71, BORN(150 * MS));
+	bed_call(db, "INSERT", 215 * MS, 216 * MS, OBJECT(0x72));
+	bed_request(two, "/four", 200 * MS, 220 * MS, 71, OBJECT(0x72));
+	bed_call(db, "DELETE", 305 * MS, 306 * MS, 71);
+	bed_request(one, "/five", 300 * MS, 310 * MS, 71, 71);
+	bed_settle();
+	bed_assert_child("SELECT", "GET /three");
+	bed_assert_child("INSERT", "GET /four");
+	bed_assert_root("DELETE");
+}
+
 /* Read by one thread, answered by another. */
 static void test_handed_over(void **state)
 {
@@ -462,15 +488,25 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bed_begin, bed_end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_descent),	    TEST(test_late_calls),
-		TEST(test_background),	    TEST(test_thread_per_request),
-		TEST(test_thread_for_many), TEST(test_task_for_many),
-		TEST(test_handed_over),	    TEST(test_pipelined),
-		TEST(test_processes),	    TEST(test_traceparent),
-		TEST(test_parent_decides),  TEST(test_server_span),
-		TEST(test_paths),	    TEST(test_servers),
-		TEST(test_client_spans),    TEST(test_no_spans),
-		TEST(test_vague),	    TEST(test_room),
+		TEST(test_descent),
+		TEST(test_late_calls),
+		TEST(test_background),
+		TEST(test_thread_per_request),
+		TEST(test_thread_for_many),
+		TEST(test_task_for_many),
+		TEST(test_handed_over),
+		TEST(test_pipelined),
+		TEST(test_processes),
+		TEST(test_traceparent),
+		TEST(test_parent_decides),
+		TEST(test_server_span),
+		TEST(test_paths),
+		TEST(test_servers),
+		TEST(test_client_spans),
+		TEST(test_no_spans),
+		TEST(test_vague),
+		TEST(test_room),
+		TEST(test_threads_before_tasks),
 		TEST(test_many_processes),
 	};
 

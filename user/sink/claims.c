@@ -83,7 +83,8 @@ static bool is_shared(uint64_t task, uint64_t since)
 
 static bool trusted(const struct node *request)
 {
-	return !is_shared(request->root, since(request)) || !request->place->mixed;
+	return !is_shared(request->root, since(request)) ||
+	       !(request->place->mixed & place_kind(request->root));
 }
 
 /* ---- requests ---- */

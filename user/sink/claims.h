@@ -12,8 +12,9 @@
  * Done for it is what was begun while it was under way, by the task that answered or one that
  * descends from it, all of them born since the request was read (task/tasks.h). A task that is
  * older than the request, such as a thread, can be trusted only as long as it does one request at a
- * time. Once two were seen to be under way at once, nothing is given to requests by such tasks any
- * more in that process. No parent is better than a wrong one.
+ * time. Once two were seen to be under way at once, nothing is given to requests by such tasks of
+ * that kind any more in that process: what threads do, until its contexts or goroutines are found,
+ * says nothing of those. No parent is better than a wrong one.
  */
 #ifndef ONLOOKER_CLAIMS_H
 #define ONLOOKER_CLAIMS_H

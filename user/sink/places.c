@@ -93,7 +93,7 @@ bool place_unique(struct place *place, const struct window *window)
 		ret = false;
 		/* Sent one behind the other on a connection, they are done one after the other. */
 		if ((at->shared || window->shared) && at->connection != window->connection)
-			place->mixed = true;
+			place->mixed |= place_kind(window->root);
 	}
 	place->newest = (place->newest + 1) % PLACE_WINDOWS;
 	place->windows[place->newest] = *window;

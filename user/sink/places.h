@@ -22,7 +22,7 @@ struct place {
 	struct span_owner owner;
 	struct list calls; /* held, oldest first */
 	size_t kept;	   /* requests and calls that point here */
-	bool mixed;	   /* a task that is older than its requests had two under way at once */
+	uint8_t mixed;	   /* kinds of which a task older than its requests had two at once */
 	uint8_t newest;
 	struct window windows[PLACE_WINDOWS]; /* of the requests answered last */
 };
@@ -38,6 +38,12 @@ void places_free(struct places *places);
 
 /* The place of a process; NULL where there is none and, with `make`, no room for one. */
 struct place *place_find(struct places *places, const struct span_owner *owner, bool make);
+
+/* The kind of a task, as `mixed` has it. */
+static inline uint8_t place_kind(uint64_t task)
+{
+	return (uint8_t)(1U << TASK_KIND(task));
+}
 
 /* Somebody points to it: it stays until place_release(). */
 void place_keep(struct places *places, struct place *place);
