@@ -5,13 +5,16 @@ import http.client
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
+from contextlib import contextmanager
 
 import pytest
 from lib.process import HERE, accepts
 from lib.traced import (
     FIRST,
     FLIGHT,
+    FOUND,
     REQUESTS,
     STEP,
     all_right,
@@ -163,20 +166,53 @@ def test_thread_for_each(bed, redis, start_observer, receiver):
     assert (len(served), right, wrong) == (REQUESTS, REQUESTS, 0)
 
 
-@pytest.mark.skipif(not shutil.which("go"), reason="no Go")
-def test_goroutines(bed, redis, start_observer, receiver):
+@pytest.fixture
+def goroutines(bed, redis):
+    """A program that asks three times for each request: starts it, and tells its port."""
+    if not shutil.which("go"):
+        pytest.skip("no Go")
     port, program = bed.port(), bed.folder / "traces-go"
     subprocess.run(["go", "build", "-o", program, HERE / "apps" / "tasks.go"], check=True)
-    with (
-        observing(start_observer, bed, receiver) as observer,
-        bed.start("traces-go", [program, port, redis.port]) as process,
-    ):
-        process.wait_for(lambda: accepts(port))
-        load(bed, port, ["x"])
-        traces, _ = settle(observer, receiver)
+
+    @contextmanager
+    def start():
+        with bed.start("traces-go", [program, port, redis.port]) as process:
+            process.wait_for(lambda: accepts(port))
+            yield port
+
+    return start
+
+
+def assert_three_each(traces):
     served = traces.served(FIRST, REQUESTS, "x")
     calls = Counter(traces.calls(span)["GET"] for [span] in served.values())
     assert (len(served), calls) == (REQUESTS, {3: REQUESTS})
+
+
+def test_goroutines(bed, goroutines, start_observer, receiver):
+    with observing(start_observer, bed, receiver) as observer, goroutines() as port:
+        load(bed, port, ["x"])
+        traces, _ = settle(observer, receiver)
+    assert_three_each(traces)
+
+
+def test_found_under_load(bed, goroutines, start_observer, receiver):
+    """Until the goroutines are found threads have many requests at once: that is said of threads
+    only."""
+    under_way = bed.folder / "under-way"
+    under_way.touch()
+    with (
+        goroutines() as port,
+        bed.start_call("marked.load_while", port, "x", FLIGHT, str(under_way)) as busy,
+    ):
+        time.sleep(FOUND)
+        with observing(start_observer, bed, receiver) as observer:
+            time.sleep(FOUND)
+            under_way.unlink()
+            busy.process.wait(60)
+            load(bed, port, ["x"])
+            traces, _ = settle(observer, receiver)
+    assert_three_each(traces)
 
 
 def test_failed_ones_are_kept(bed, postgres, redis, start_observer, receiver):
