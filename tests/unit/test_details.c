@@ -480,18 +480,10 @@ static void test_unwanted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WANTED(test_postgres),
-		WANTED(test_long),
-		WANTED(test_conforming),
-		WANTED(test_redis),
-		WANTED(test_http),
-		WANTED(test_postgres_error),
-		WANTED(test_redis_error),
-		WANTED(test_drafts),
-		WANTED(test_store),
-		WANTED(test_store_newest),
-		WANTED(test_names),
-		cmocka_unit_test(test_unwanted),
+		WANTED(test_postgres),	   WANTED(test_long),	WANTED(test_conforming),
+		WANTED(test_redis),	   WANTED(test_http),	WANTED(test_postgres_error),
+		WANTED(test_redis_error),  WANTED(test_drafts), WANTED(test_store),
+		WANTED(test_store_newest), WANTED(test_names),	cmocka_unit_test(test_unwanted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

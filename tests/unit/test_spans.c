@@ -169,6 +169,48 @@ static void test_threads_before_tasks(void **state)
 	bed_assert_root("DELETE");
 }
 
+/* One thread with jobs beside its requests, of which one was waiting when a request was read. */
+static void test_jobs_beside(void **state)
+{
+	struct connection *http = bed_connection(&traffic_http, SIDE_SERVER, 7);
+	struct connection *db = bed_connection(&traffic_database, SIDE_CLIENT, 7);
+
+	(void)state;
+	bed_call(db, "SELECT", 90 * MS, 101 * MS, 71);
+	bed_call(db, "INSERT", 105 * MS, 106 * MS, 71);
+	bed_request(http, "/one", 100 * MS, 120 * MS, 71, 71);
+	bed_call(db, "DELETE", 205 * MS, 206 * MS, 71);
+	bed_request(http, "/two", 200 * MS, 220 * MS, 71, 71);
+	bed_settle();
+	bed_assert_root("SELECT");
+	bed_assert_root("INSERT");
+	bed_assert_root("DELETE");
+}
+
+/* The same, of which one was done between two requests; what a request left to be tidied up is
+ * none. */
+static void test_jobs_between(void **state)
+{
+	struct connection *http = bed_connection(&traffic_http, SIDE_SERVER, 7);
+	struct connection *db = bed_connection(&traffic_database, SIDE_CLIENT, 7);
+
+	(void)state;
+	bed_call(db, "BEGIN", 50 * MS, 51 * MS, 71); /* as it starts */
+	bed_request(http, "/one", 100 * MS, 120 * MS, 71, 71);
+	bed_call(db, "ROLLBACK", 121 * MS, 122 * MS, 71);
+	bed_call(db, "INSERT", 5205 * MS, 5206 * MS, 71);
+	bed_request(http, "/two", 5200 * MS, 5220 * MS, 71, 71);
+	bed_tick(6000 * MS);
+	bed_call(db, "SELECT", 7000 * MS, 7001 * MS, 71);
+	bed_call(db, "DELETE", 10205 * MS, 10206 * MS, 71);
+	bed_request(http, "/three", 10200 * MS, 10220 * MS, 71, 71);
+	bed_settle();
+	bed_assert_root("ROLLBACK");
+	bed_assert_child("INSERT", "GET /two");
+	bed_assert_root("SELECT");
+	bed_assert_root("DELETE");
+}
+
 /* Read by one thread, answered by another. */
 static void test_handed_over(void **state)
 {
@@ -493,6 +535,9 @@ int main(void)
 		TEST(test_background),
 		TEST(test_thread_per_request),
 		TEST(test_thread_for_many),
+		TEST(test_threads_before_tasks),
+		TEST(test_jobs_beside),
+		TEST(test_jobs_between),
 		TEST(test_task_for_many),
 		TEST(test_handed_over),
 		TEST(test_pipelined),
@@ -506,7 +551,6 @@ int main(void)
 		TEST(test_no_spans),
 		TEST(test_vague),
 		TEST(test_room),
-		TEST(test_threads_before_tasks),
 		TEST(test_many_processes),
 	};
 

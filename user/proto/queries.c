@@ -29,9 +29,9 @@ static struct store {
 	struct entry entry[QUERIES_LIMIT];
 	uint16_t bucket[BUCKETS]; /* index + 1, 0: none */
 	struct name name[QUERIES_NAMES / WAYS][WAYS];
-	size_t memory;	/* bytes of texts */
-	uint32_t known; /* entries ever used: those beyond are free */
-	uint16_t free;	/* of those used before */
+	size_t memory;		 /* bytes of texts */
+	uint32_t known;		 /* entries ever used: those beyond are free */
+	uint16_t free;		 /* of those used before */
 	uint16_t newest, oldest; /* by when they were put or asked for last */
 	struct queries_counts counts;
 } *store;

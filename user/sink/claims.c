@@ -4,8 +4,11 @@
 #include <errno.h>
 
 #include "sink/places.h"
+#include "util/clock.h"
 
 #define ROOTS 4096 /* a power of two */
+#define LOOK_BACK 64
+#define TIDY_NS NSEC_PER_SEC /* after an answer: what a request leaves to be done */
 
 struct claims {
 	const struct tasks *tasks;
@@ -114,6 +117,29 @@ static uint64_t root_of(const struct claims *claims, const struct node *request,
 	return place_unique(request->place, &window) ? window.root : 0;
 }
 
+/*
+ * A thread that does one thing after the other reads no request while it waits for an answer, and
+ * asks nobody between requests. This one does: an event loop with jobs of its own, which nothing
+ * tells from the work of its requests.
+ */
+static bool has_jobs(const struct node *request)
+{
+	uint64_t read = since(request), idle = place_answered(request->place, request->root, read);
+	const struct list *calls = &request->place->calls, *at = calls->prev;
+
+	for (int i = 0; i < LOOK_BACK && at != calls; i++, at = at->prev) {
+		const struct node *call = LIST_OF(at, const struct node, beside);
+
+		/* What nobody read the rest of may look as if it was waited for. */
+		if (call->task != request->root || call->begin >= read ||
+		    call->protocol->family == FAMILY_HTTP || call->outcome == OUTCOME_ABORTED)
+			continue;
+		if (call->end > read || (idle && call->begin > idle + TIDY_NS))
+			return true;
+	}
+	return false;
+}
+
 static void unhold(struct claims *claims, struct node *call)
 {
 	list_remove(&call->held);
@@ -151,6 +177,8 @@ void claims_request(struct claims *claims, struct node *request, uint64_t answer
 		return;
 	place_keep(&claims->places, request->place);
 	request->root = root_of(claims, request, answer);
+	if (request->root && TASK_KIND(request->root) == TASK_THREAD && has_jobs(request))
+		request->place->mixed |= place_kind(request->root);
 	if (!request->root || !trusted(request))
 		return;
 	claim_held(claims, request);

@@ -13,8 +13,10 @@
  * descends from it, all of them born since the request was read (task/tasks.h). A task that is
  * older than the request, such as a thread, can be trusted only as long as it does one request at a
  * time. Once two were seen to be under way at once, nothing is given to requests by such tasks of
- * that kind any more in that process: what threads do, until its contexts or goroutines are found,
- * says nothing of those. No parent is better than a wrong one.
+ * that kind any more in that process; nor by threads, once one of them had jobs beside its
+ * requests: asked somebody and read a request before the answer, or between two requests. What
+ * threads do until contexts or goroutines are found says nothing of those. No parent is better than
+ * a wrong one.
  */
 #ifndef ONLOOKER_CLAIMS_H
 #define ONLOOKER_CLAIMS_H

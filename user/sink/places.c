@@ -80,6 +80,19 @@ void place_release(struct places *places, struct place *place)
 		list_add(&places->idle, &place->idle);
 }
 
+uint64_t place_answered(const struct place *place, uint64_t root, uint64_t time)
+{
+	uint64_t ret = 0;
+
+	for (int i = 0; i < PLACE_WINDOWS; i++) {
+		const struct window *at = &place->windows[i];
+
+		if (at->root == root && at->end <= time && at->end > ret)
+			ret = at->end;
+	}
+	return ret;
+}
+
 bool place_unique(struct place *place, const struct window *window)
 {
 	bool ret = true;

@@ -49,6 +49,9 @@ static inline uint8_t place_kind(uint64_t task)
 void place_keep(struct places *places, struct place *place);
 void place_release(struct places *places, struct place *place);
 
+/* When the task gave its last answer that was over at `time`; 0: not known. */
+uint64_t place_answered(const struct place *place, uint64_t root, uint64_t time);
+
 /*
  * Remembers a request. False: another one with the same root was under way at the same time, so
  * that what descends from the root may be either's.
