@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "capture/closer.h"
 #include "capture/modules.h"
 #include "capture/probe.h"
 #include "capture/prologue.h"
@@ -54,6 +55,7 @@ struct follow {
 	int descriptors;   /* those from here on are not for us */
 	uint64_t due, checked;
 	struct refusals refusals;
+	struct closer closer; /* of probes */
 };
 
 /* ---- letting go ---- */
@@ -63,11 +65,11 @@ static size_t place_of(const struct follow *follow, const struct entry *entry)
 	return (size_t)(entry - follow->entries);
 }
 
-static void remove_probes(struct entry *entry)
+static void remove_probes(struct follow *follow, struct entry *entry)
 {
 	for (int i = 0; i < PROBES; i++) {
 		if (entry->probes[i] >= 0)
-			close(entry->probes[i]);
+			closer_close(&follow->closer, entry->probes[i]);
 		entry->probes[i] = -1;
 	}
 }
@@ -75,7 +77,7 @@ static void remove_probes(struct entry *entry)
 static void stop(struct follow *follow, struct entry *entry)
 {
 	ways_clear(follow->ways, place_of(follow, entry));
-	remove_probes(entry);
+	remove_probes(follow, entry);
 	entry->state = WAITING;
 	entry->way = (struct task_way){ .process = entry->way.process, .tgid = entry->tgid };
 	entry->confirmed = entry->asked = false;
@@ -436,6 +438,7 @@ int follow_new(const struct follow_kernel *kernel, size_t limit, struct follow *
 	follow->kernel = *kernel;
 	follow->limit = limit;
 	follow->due = UINT64_MAX;
+	closer_init(&follow->closer);
 	/* Who starts says it, once for all processes. */
 	error = probe_check();
 	follow->refusals.known = error ? refusal_of_probe(error) : REFUSALS;
@@ -459,6 +462,7 @@ void follow_free(struct follow *follow)
 		if (follow->entries[i].state != FREE)
 			forget(follow, &follow->entries[i]);
 	}
+	closer_free(&follow->closer);
 	ways_free(follow->ways);
 	free(follow->entries);
 	free(follow->remote);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/closer.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#define STACK_SIZE (64 * 1024)
+
+/* Less than PIPE_BUF is written as a whole, and read so: all are of one size. */
+static void *run(void *argument)
+{
+	int out = (int)(intptr_t)argument, descriptor;
+
+	while (read(out, &descriptor, sizeof(descriptor)) == sizeof(descriptor))
+		close(descriptor);
+	return NULL;
+}
+
+static int begin(int out, unsigned long *ret)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	pthread_t thread;
+	int error = pthread_attr_init(&attributes);
+
+	if (error)
+		return -error;
+	error = pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	/* Signals are the event loop's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (!error)
+		error = pthread_create(&thread, &attributes, run, (void *)(intptr_t)out);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	if (!error)
+		*ret = thread;
+	return -error;
+}
+
+void closer_init(struct closer *closer)
+{
+	int ends[2] = { -1, -1 };
+
+	if (pipe2(ends, O_CLOEXEC) == 0)
+		fcntl(ends[1], F_SETFL, O_NONBLOCK);
+	*closer = (struct closer){ .out = ends[0], .in = ends[1] };
+}
+
+void closer_close(struct closer *closer, int descriptor)
+{
+	if (!closer->runs && closer->in >= 0)
+		closer->runs = begin(closer->out, &closer->thread) == 0;
+	if (!closer->runs ||
+	    write(closer->in, &descriptor, sizeof(descriptor)) != sizeof(descriptor))
+		close(descriptor);
+}
+
+void closer_free(struct closer *closer)
+{
+	if (closer->in < 0)
+		return;
+	close(closer->in);
+	if (closer->runs)
+		pthread_join(closer->thread, NULL);
+	close(closer->out);
+	closer->in = -1;
+}
