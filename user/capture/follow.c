@@ -2,14 +2,13 @@
 #include "capture/follow.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "capture/closer.h"
+#include "capture/descriptors.h"
 #include "capture/modules.h"
 #include "capture/probe.h"
 #include "capture/prologue.h"
@@ -25,7 +24,6 @@
 #define LOOK_MOST (60 * NSEC_PER_SEC)
 #define SEARCH_FROM NSEC_PER_SEC
 #define CHECK_NS NSEC_PER_SEC /* of whether processes live, and their ways hold */
-#define SPARED 128	      /* descriptors for all else: who scrapes, files read */
 
 enum state {
 	FREE,
@@ -110,15 +108,6 @@ static bool is_same(const struct remote *remote, const struct module *module, ui
 	return true;
 }
 
-/* A descriptor that was opened, or -errno: the first free one tells how many are open. */
-static int spare(const struct follow *follow, int opened)
-{
-	if (opened < follow->descriptors)
-		return opened;
-	close(opened);
-	return -EMFILE;
-}
-
 static int set_probe(struct follow *follow, const struct entry *entry, const struct module *module,
 		     uint64_t function, int program, bool returns)
 {
@@ -133,7 +122,8 @@ static int set_probe(struct follow *follow, const struct entry *entry, const str
 	    !is_same(follow->remote, module, function, offset, code))
 		return -ESTALE;
 	offset += prologue_skip(code, !returns);
-	return spare(follow, probe_attach(program, returns, module->file, offset, entry->tgid));
+	return descriptors_spare(follow->descriptors,
+				 probe_attach(program, returns, module->file, offset, entry->tgid));
 }
 
 /* It may have ended while we looked: then what was read, or not, says nothing. */
@@ -375,7 +365,7 @@ void follow_process(struct follow *follow, uint32_t tgid, uint64_t process)
 		if (entry->state != FREE && entry->tgid == tgid && entry->way.process == process)
 			return;
 	}
-	folder = spare(follow, remote_folder(tgid));
+	folder = descriptors_spare(follow->descriptors, remote_folder(tgid));
 	entry = folder < 0 ? NULL : find_room(follow, tgid);
 	if (!entry) {
 		if (folder == -EMFILE)
@@ -413,21 +403,6 @@ struct follow_counts follow_counts(const struct follow *follow)
 	return counts;
 }
 
-/* As many as may be open, of which some are left; half, where there are few. */
-static int raise_descriptors(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return 0;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) && getrlimit(RLIMIT_NOFILE, &limit))
-		return 0;
-	if (limit.rlim_cur > INT_MAX)
-		limit.rlim_cur = INT_MAX;
-	return (int)(limit.rlim_cur > 2 * SPARED ? limit.rlim_cur - SPARED : limit.rlim_cur / 2);
-}
-
 int follow_new(const struct follow_kernel *kernel, size_t limit, struct follow **ret)
 {
 	struct follow *follow = calloc(1, sizeof(*follow));
@@ -442,7 +417,7 @@ int follow_new(const struct follow_kernel *kernel, size_t limit, struct follow *
 	/* Who starts says it, once for all processes. */
 	error = probe_check();
 	follow->refusals.known = error ? refusal_of_probe(error) : REFUSALS;
-	follow->descriptors = raise_descriptors();
+	follow->descriptors = descriptors_raise();
 	follow->entries = calloc(limit, sizeof(*follow->entries));
 	follow->remote = calloc(1, sizeof(*follow->remote));
 	if (!follow->entries || !follow->remote ||

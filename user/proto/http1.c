@@ -182,26 +182,6 @@ static enum parse_status request_body(struct half *half)
 	return PARSE_PART;
 }
 
-/*
- * What seems to be a request-line may be text of a body: it is one if the method has no small
- * letters and the target is of a usual form.
- */
-static bool is_likely(struct bytes in)
-{
-	struct bytes method = { 0 }, target = { 0 };
-
-	while (in.size && (in.data[0] == '\r' || in.data[0] == '\n'))
-		in = bytes_skip(in, 1);
-	if (http1_request_line(in, &method, &target) <= 0)
-		return false;
-	for (size_t i = 0; i < method.size; i++) {
-		if (method.data[i] >= 'a' && method.data[i] <= 'z')
-			return false;
-	}
-	return bytes_equal(method, BYTES("CONNECT")) || target.data[0] == '/' ||
-	       bytes_equal(target, BYTES("*")) || http1_path(target).data != target.data;
-}
-
 /* Behind a body of the length that was announced a request begins: so the body was sent. */
 static bool is_body(const struct http1_fields *fields, struct bytes in)
 {
@@ -227,7 +207,7 @@ static enum parse_status request_doubt(struct http1 *http, struct half *half, st
 		seems = http1_detect(in, LANE_REQUEST, false);
 	if (seems < 0 && in.size <= HTTP1_LINE)
 		return PARSE_NEED_MORE;
-	if (framed && seems > 0 && (!is_likely(in) || is_body(fields, in)))
+	if (framed && seems > 0 && (!http1_is_likely(in) || is_body(fields, in)))
 		seems = 0;
 	if (seems > 0) {
 		half->phase = PHASE_START;

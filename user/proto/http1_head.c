@@ -337,3 +337,19 @@ int http1_detect(struct bytes head, enum lane lane, bool midway)
 		return 0;
 	return detect_request(head);
 }
+
+bool http1_is_likely(struct bytes in)
+{
+	struct bytes method = { 0 }, target = { 0 };
+
+	while (in.size && (in.data[0] == '\r' || in.data[0] == '\n'))
+		in = bytes_skip(in, 1);
+	if (http1_request_line(in, &method, &target) <= 0)
+		return false;
+	for (size_t i = 0; i < method.size; i++) {
+		if (method.data[i] >= 'a' && method.data[i] <= 'z')
+			return false;
+	}
+	return bytes_equal(method, BYTES("CONNECT")) || target.data[0] == '/' ||
+	       bytes_equal(target, BYTES("*")) || http1_path(target).data != target.data;
+}

@@ -57,4 +57,10 @@ struct bytes http1_path(struct bytes target);
  */
 int http1_detect(struct bytes head, enum lane lane, bool midway);
 
+/*
+ * Whether what seems to be a request-line, perhaps behind empty lines, is one and no text of a
+ * body: the method has no small letters and the target is of a usual form.
+ */
+bool http1_is_likely(struct bytes in);
+
 #endif
