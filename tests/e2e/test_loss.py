@@ -327,7 +327,7 @@ def test_others_while_it_starts(bed, start_observer):
     server = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", ""]
     load = ["redis-benchmark", "-p", port, "-q", "-n", "100000000", "-c", "8", "-P", "8",
             "-d", "3000", "-t", "set"]  # fmt: skip
-    config = bed.watch() | {"limits": {"ring_bytes": 1 << 22},
+    config = bed.watch() | {"limits": {"ring_bytes": 1 << 23},
                             "traces": {"endpoint": "http://127.0.0.1:9"}}  # fmt: skip
     with bed.start("others-server", server, watched=False) as others:
         others.wait_for(lambda: accepts(port))

@@ -9,7 +9,7 @@
 
 #define STACK_SIZE (64 * 1024)
 
-/* Less than PIPE_BUF is written as a whole, and read so: all are of one size. */
+/* Each is a packet of its own. */
 static void *run(void *argument)
 {
 	int out = (int)(intptr_t)argument, descriptor;
@@ -45,8 +45,11 @@ void closer_init(struct closer *closer)
 {
 	int ends[2] = { -1, -1 };
 
-	if (pipe2(ends, O_CLOEXEC) == 0)
-		fcntl(ends[1], F_SETFL, O_NONBLOCK);
+	/* Of packets a pipe has room for as many as pages, pipe(7). */
+	if (pipe2(ends, O_CLOEXEC | O_DIRECT) == 0) {
+		fcntl(ends[1], F_SETFL, O_NONBLOCK | O_DIRECT);
+		fcntl(ends[1], F_SETPIPE_SZ, CLOSER_MOST * getpagesize());
+	}
 	*closer = (struct closer){ .out = ends[0], .in = ends[1] };
 }
 

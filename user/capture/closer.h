@@ -3,11 +3,15 @@
  * Closes descriptors in a thread of its own: to end a probe takes until every processor has
  * forgotten it, 0.1 to 0.2 s on a busy node, for each of up to six in a process, and the event
  * loop has records to read meanwhile. The descriptors go through a pipe; nothing else is in common.
+ * Few may wait there: where processes come and go faster than their probes can be ended, whoever
+ * sets them has to wait, or descriptors and the kernel's locks would run short.
  */
 #ifndef ONLOOKER_CLOSER_H
 #define ONLOOKER_CLOSER_H
 
 #include <stdbool.h>
+
+#define CLOSER_MOST 16
 
 struct closer {
 	int out, in; /* a pipe; -1: there is none */
@@ -20,7 +24,7 @@ void closer_init(struct closer *closer);
 
 /*
  * The descriptor is not the caller's any more. Waits only where there can be no thread, or where
- * thousands of descriptors wait.
+ * CLOSER_MOST wait already.
  */
 void closer_close(struct closer *closer, int descriptor);
 
