@@ -69,6 +69,15 @@ static __always_inline void accepted(struct sock *sk)
 	conn->position[DIRECTION_TX] = tcp->snd_una - (u32)tcp->bytes_acked;
 }
 
+/* Whether any bit is, as 0 or 1. A comparison is a branch, of which each is followed to the end. */
+static __always_inline u32 is_set(u32 bits)
+{
+	u32 negative = -bits;
+
+	asm volatile("" : "+r"(bits), "+r"(negative));
+	return (bits | negative) >> 31;
+}
+
 /* Once a FIN was sent, or received and all read, it has taken a number of its own. */
 static __always_inline void ended(struct sock *sk, int before, int after)
 {
@@ -78,7 +87,7 @@ static __always_inline void ended(struct sock *sk, int before, int after)
 	/* close() with bytes unread resets at once; by shutdown() one never gets there directly. */
 	bool reset = after == TCP_CLOSE && mid_life && sk->sk_shutdown == SHUTDOWN_MASK;
 	bool by_close = after != TCP_CLOSE || reset;
-	u32 positions[2] = { 0 }, unread = 0, flags = 0, fin;
+	u32 positions[2] = { 0 }, fin, missing, unread = 0, torn, unsent;
 
 	if (!conn || conn->closed || !tcp)
 		return;
@@ -88,21 +97,21 @@ static __always_inline void ended(struct sock *sk, int before, int after)
 	if (conn->slot == SLOT_NONE)
 		return;
 	conn->closed = 1;
-	fin = sk->__sk_common.skc_flags & SOCK_DONE_BIT ? 1 : 0;
+	fin = (u32)(sk->__sk_common.skc_flags & SOCK_DONE_BIT) / SOCK_DONE_BIT;
+	torn = fin ^ 1;
+	unsent = is_set(sk->sk_shutdown & SEND_SHUTDOWN) ^ 1;
 	tcp_positions(sk, positions);
-	if (tcp->rcv_nxt == positions[DIRECTION_RX])
+	missing = tcp->rcv_nxt - positions[DIRECTION_RX];
+	if (!missing)
 		positions[DIRECTION_RX] -= fin;
 	else if (!reset)
-		unread = tcp->rcv_nxt - positions[DIRECTION_RX] - fin;
-	else if (tcp->rcv_nxt - positions[DIRECTION_RX] != fin)
-		fin = 0; /* what came before it was thrown away */
-	if (!fin)
-		flags |= EVENT_TORN << DIRECTION_RX;
-	if (!(sk->sk_shutdown & SEND_SHUTDOWN))
-		flags |= EVENT_TORN << DIRECTION_TX;
+		unread = missing - fin;
+	else
+		torn |= is_set(missing - fin); /* it was thrown away */
 	if (!mid_life)
 		positions[DIRECTION_TX]--;
-	emit_close(conn, positions, unread, flags);
+	emit_close(conn, positions, unread,
+		   torn * (EVENT_TORN << DIRECTION_RX) | unsent * (EVENT_TORN << DIRECTION_TX));
 }
 
 static __always_inline void state_change(struct sock *sk, int before, int after)
