@@ -89,6 +89,10 @@ class Observer:
     def log_text(self):
         return self.log_path.read_text(errors="replace")
 
+    def tells_of_splice(self):
+        """Whether its kernel tells of splice() that reads; where not, it says so as it starts."""
+        return "does not tell of splice()" not in self.log_text()
+
     def log_lines(self):
         return [json.loads(line) for line in self.log_text().splitlines() if line]
 
