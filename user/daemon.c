@@ -54,26 +54,24 @@ struct daemon {
 
 /* ---- configuration ---- */
 
-/* Keys that are read at the start only. */
+/* Numbers that are read at the start only; so are `listen` and `traces`. */
+#define STARTED(each)                                                                     \
+	each(backend) each(memory_limit) each(limits.connections) each(limits.ring_bytes) \
+		each(limits.open_requests)
+
 static bool needs_restart(const struct config *now, const struct config *next)
 {
-	return strcmp(now->listen.text, next->listen.text) != 0 || now->backend != next->backend ||
-	       now->limits.connections != next->limits.connections ||
-	       now->limits.ring_bytes != next->limits.ring_bytes ||
-	       now->limits.open_requests != next->limits.open_requests ||
-	       now->memory_limit != next->memory_limit ||
+#define OR_DIFFERS(member) || now->member != next->member
+	return strcmp(now->listen.text, next->listen.text) != 0 STARTED(OR_DIFFERS) ||
 	       config_traces_differ(&now->traces, &next->traces);
 }
 
 /* What is in use stays as it is, so that the next reread is compared with that, too. */
 static void keep_started(struct config *now, struct config *next)
 {
+#define KEEP(member) next->member = now->member;
+	STARTED(KEEP)
 	next->listen = now->listen;
-	next->backend = now->backend;
-	next->memory_limit = now->memory_limit;
-	next->limits.connections = now->limits.connections;
-	next->limits.ring_bytes = now->limits.ring_bytes;
-	next->limits.open_requests = now->limits.open_requests;
 	next->limits.followed = now->limits.followed;
 	config_traces_keep(&now->traces, &next->traces);
 }
@@ -389,7 +387,7 @@ static void hurry(void)
 /* Before anything is recorded: to take one probe away the kernel waits for all processors. */
 static void try_probes(struct daemon *daemon)
 {
-	daemon->unprobed = probe_check();
+	daemon->unprobed = observer_unprobed(daemon->observer);
 	daemon->probing = daemon->unprobed ? 0 : privileges_for_probes();
 }
 

@@ -279,6 +279,11 @@ const char *observer_backend(const struct observer *observer)
 	return capture_backend(observer->capture);
 }
 
+int observer_unprobed(const struct observer *observer)
+{
+	return follow_unprobed(observer->follow);
+}
+
 const struct identities *observer_identities(const struct observer *observer)
 {
 	return observer->identities;

@@ -61,6 +61,9 @@ bool observer_keeps_up(const struct observer *observer);
 const char *observer_backend(const struct observer *observer);
 const struct identities *observer_identities(const struct observer *observer);
 
+/* Why no probe can be set, where limits.followed is not 0: follow_unprobed(). */
+int observer_unprobed(const struct observer *observer);
+
 /* NULL where limits.followed is 0. */
 const struct tasks *observer_tasks(const struct observer *observer);
 struct observer_counts observer_counts(const struct observer *observer);

@@ -200,17 +200,29 @@ static int search(char *path, size_t size, uint64_t id, unsigned int depth, unsi
 	return err;
 }
 
+/* Whether that is what the handle told, and not that handles cannot be used. */
+static bool is_told(int err)
+{
+	return err == 0 || err == -ENOENT || err == -ENAMETOOLONG;
+}
+
+static int search_below(const struct cgroup_mount *mount, uint64_t id, char *path, size_t size)
+{
+	unsigned int budget = CGROUP_SEARCH;
+
+	snprintf(path, size, "%s", mount->point);
+	return search(path, size, id, DEPTH, &budget);
+}
+
 /* Which path a cgroup has in what a mount shows, as the tree is now. */
 static int path_below(const struct cgroup_mount *mount, uint64_t id, char *ret, size_t size)
 {
-	unsigned int budget = CGROUP_SEARCH;
 	char path[4096];
 	int err = path_by_handle(mount, id, ret, size);
 
-	if (err == 0 || err == -ENOENT || err == -ENAMETOOLONG)
+	if (is_told(err))
 		return err;
-	snprintf(path, sizeof(path), "%s", mount->point);
-	err = search(path, sizeof(path), id, DEPTH, &budget);
+	err = search_below(mount, id, path, sizeof(path));
 	return err ? err : copy_relative(mount, path, ret, size);
 }
 
@@ -386,7 +398,6 @@ void cgroup_absolute(char *cgroups, size_t size)
 
 static int path_by_search(const struct cgroup_mount *mount, uint64_t id, char *ret, size_t size)
 {
-	unsigned int budget = CGROUP_SEARCH;
 	unsigned int i;
 	char path[4096];
 	int err;
@@ -395,8 +406,7 @@ static int path_by_search(const struct cgroup_mount *mount, uint64_t id, char *r
 		if (cache.path[i] && cache.id[i] == id)
 			return cache.path[i][0] ? copy_relative(mount, cache.path[i], ret, size) :
 						  -ENOENT;
-	snprintf(path, sizeof(path), "%s", mount->point);
-	err = search(path, sizeof(path), id, DEPTH, &budget);
+	err = search_below(mount, id, path, sizeof(path));
 	i = cache.next++ % CACHED;
 	free(cache.path[i]);
 	cache.path[i] = strdup(err ? "" : path);
@@ -416,7 +426,7 @@ int cgroup_path(uint64_t id, char *ret, size_t size)
 	if (!widest.found)
 		return -ENOENT;
 	err = path_by_handle(&widest.mount, id, ret, size);
-	if (err == 0 || err == -ENOENT || err == -ENAMETOOLONG)
+	if (is_told(err))
 		return err;
 	return path_by_search(&widest.mount, id, ret, size);
 }

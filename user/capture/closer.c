@@ -2,10 +2,10 @@
 #include "capture/closer.h"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <unistd.h>
+
+#include "util/thread.h"
 
 #define STACK_SIZE (64 * 1024)
 
@@ -17,28 +17,6 @@ static void *run(void *argument)
 	while (read(out, &descriptor, sizeof(descriptor)) == sizeof(descriptor))
 		close(descriptor);
 	return NULL;
-}
-
-static int begin(int out, unsigned long *ret)
-{
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	pthread_t thread;
-	int error = pthread_attr_init(&attributes);
-
-	if (error)
-		return -error;
-	error = pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	/* Signals are the event loop's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (!error)
-		error = pthread_create(&thread, &attributes, run, (void *)(intptr_t)out);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	if (!error)
-		*ret = thread;
-	return -error;
 }
 
 void closer_init(struct closer *closer)
@@ -56,7 +34,8 @@ void closer_init(struct closer *closer)
 void closer_close(struct closer *closer, int descriptor)
 {
 	if (!closer->runs && closer->in >= 0)
-		closer->runs = begin(closer->out, &closer->thread) == 0;
+		closer->runs = thread_start(STACK_SIZE, run, (void *)(intptr_t)closer->out,
+					    &closer->thread) == 0;
 	if (!closer->runs ||
 	    write(closer->in, &descriptor, sizeof(descriptor)) != sizeof(descriptor))
 		close(descriptor);

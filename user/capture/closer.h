@@ -9,6 +9,7 @@
 #ifndef ONLOOKER_CLOSER_H
 #define ONLOOKER_CLOSER_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #define CLOSER_MOST 16
@@ -16,7 +17,7 @@
 struct closer {
 	int out, in; /* a pipe; -1: there is none */
 	bool runs;
-	unsigned long thread;
+	pthread_t thread;
 };
 
 /* The thread begins with the first descriptor: then it has no more privileges than the loop. */

@@ -51,6 +51,7 @@ struct follow {
 	struct entry *entries;
 	size_t limit, end; /* all behind `end` are free */
 	int descriptors;   /* those from here on are not for us */
+	int unprobed;	   /* why no probe can be set: -errno, or 0 */
 	uint64_t due, checked;
 	struct refusals refusals;
 	struct closer closer; /* of probes */
@@ -406,7 +407,6 @@ struct follow_counts follow_counts(const struct follow *follow)
 int follow_new(const struct follow_kernel *kernel, size_t limit, struct follow **ret)
 {
 	struct follow *follow = calloc(1, sizeof(*follow));
-	int error;
 
 	if (!follow)
 		return -ENOMEM;
@@ -415,8 +415,8 @@ int follow_new(const struct follow_kernel *kernel, size_t limit, struct follow *
 	follow->due = UINT64_MAX;
 	closer_init(&follow->closer);
 	/* Who starts says it, once for all processes. */
-	error = probe_check();
-	follow->refusals.known = error ? refusal_of_probe(error) : REFUSALS;
+	follow->unprobed = probe_check();
+	follow->refusals.known = follow->unprobed ? refusal_of_probe(follow->unprobed) : REFUSALS;
 	follow->descriptors = descriptors_raise();
 	follow->entries = calloc(limit, sizeof(*follow->entries));
 	follow->remote = calloc(1, sizeof(*follow->remote));
@@ -427,6 +427,11 @@ int follow_new(const struct follow_kernel *kernel, size_t limit, struct follow *
 	}
 	*ret = follow;
 	return 0;
+}
+
+int follow_unprobed(const struct follow *follow)
+{
+	return follow->unprobed;
 }
 
 void follow_free(struct follow *follow)

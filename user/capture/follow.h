@@ -40,12 +40,14 @@ struct follow_counts {
 struct follow;
 
 /*
- * A table for `limit` processes, each with up to seven descriptors: their limit is raised. Where
- * probe_check() fails the caller says so. 0 or -ENOMEM; follow_free() ends it, and takes every
- * probe away.
+ * A table for `limit` processes, each with up to seven descriptors: their limit is raised. 0 or
+ * -ENOMEM; follow_free() ends it, and takes every probe away.
  */
 int follow_new(const struct follow_kernel *kernel, size_t limit, struct follow **ret);
 void follow_free(struct follow *follow);
+
+/* What probe_check() said when the table was made, for the caller to tell: 0 or -errno. */
+int follow_unprobed(const struct follow *follow);
 
 /* A watched process was seen for the first time; `process` is its start stamp. */
 void follow_process(struct follow *follow, uint32_t tgid, uint64_t process);

@@ -69,8 +69,7 @@ static void choose_splice(struct onlooker_bpf *skeleton, const struct btf *btf)
 		{ 0 },
 	};
 
-	if (takes_fexit(btf, candidates[0].function))
-		choose(candidates, btf);
+	choose(candidates, btf);
 }
 
 static void choose_tracepoint(struct onlooker_bpf *skeleton)
@@ -120,7 +119,8 @@ int hooks_choose(struct onlooker_bpf *skeleton, const struct btf *btf, bool trac
 		choose_tracepoint(skeleton);
 	else
 		choose_fexit(skeleton, btf);
-	choose_splice(skeleton, btf);
+	if (!tracepoint || takes_fexit(btf, "tcp_splice_read"))
+		choose_splice(skeleton, btf);
 	return choose_preempt(skeleton, btf, tracepoint);
 }
 

@@ -14,6 +14,7 @@
 #include "export/otlp_sender.h"
 #include "util/clock.h"
 #include "util/memory.h"
+#include "util/thread.h"
 
 #define STACK_SIZE ((size_t)512 << 10)
 #define GRACE_NS NSEC_PER_SEC /* beyond its time to flush, for a thread that hangs in a library */
@@ -109,21 +110,14 @@ int otlp_open(const struct config_traces *config, struct otlp **ret, char *error
 
 int otlp_start(struct otlp *otlp, const struct identities *identities)
 {
-	pthread_attr_t attributes;
 	int err;
 
 	if (!otlp)
 		return 0;
 	otlp_resources_init(&otlp->resources, otlp->config, identities);
-	err = pthread_attr_init(&attributes);
-	if (err)
-		return -err;
-	err = pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	if (!err)
-		err = pthread_create(&otlp->thread, &attributes, otlp_sender_run, otlp->sender);
-	pthread_attr_destroy(&attributes);
+	err = thread_start(STACK_SIZE, otlp_sender_run, otlp->sender, &otlp->thread);
 	otlp->started = !err;
-	return -err;
+	return err;
 }
 
 /* False: the thread hangs, and keeps what it uses. */

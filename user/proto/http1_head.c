@@ -301,6 +301,14 @@ struct bytes http1_path(struct bytes target)
 
 /* ---- detection ---- */
 
+/* Section 2.2: at least one empty line before a request-line is to be ignored. */
+static struct bytes skip_empty(struct bytes head)
+{
+	while (head.size && (head.data[0] == '\r' || head.data[0] == '\n'))
+		head = bytes_skip(head, 1);
+	return head;
+}
+
 static int detect_request(struct bytes head)
 {
 	struct bytes method, target;
@@ -325,9 +333,7 @@ int http1_detect(struct bytes head, enum lane lane, bool midway)
 {
 	size_t size;
 
-	/* Section 2.2: at least one empty line before a request-line is to be ignored. */
-	while (head.size && (head.data[0] == '\r' || head.data[0] == '\n'))
-		head = bytes_skip(head, 1);
+	head = skip_empty(head);
 	if (!head.size)
 		return -EAGAIN;
 	if (lane == LANE_RESPONSE)
@@ -342,9 +348,7 @@ bool http1_is_likely(struct bytes in)
 {
 	struct bytes method = { 0 }, target = { 0 };
 
-	while (in.size && (in.data[0] == '\r' || in.data[0] == '\n'))
-		in = bytes_skip(in, 1);
-	if (http1_request_line(in, &method, &target) <= 0)
+	if (http1_request_line(skip_empty(in), &method, &target) <= 0)
 		return false;
 	for (size_t i = 0; i < method.size; i++) {
 		if (method.data[i] >= 'a' && method.data[i] <= 'z')
