@@ -6,9 +6,13 @@ said to be, means stay true, and as soon as it is calm everything is exact again
 
 import re
 import signal
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
 
 import pytest
 from lib.books import access_log
@@ -192,27 +196,109 @@ def loss_lines(observer):
     return [line for line in observer.log_lines() if "lost" in line["message"]]
 
 
-def add_means(window, whole, theirs, means):
-    """By load: the mean of what was seen, of all there was (another observer with room for it), and
-    the client's."""
+def add_means(moments, theirs, means):
+    """By load: the mean of what was seen, of all there was at those moments, and the client's."""
     for name, mean in theirs.items():
+        means.setdefault(name, []).append((*moments.means(name), mean))
+
+
+class Moments:
+    """What an observer that loses and a witness with room for everything saw until when: a storm
+    slows down and speeds up, so what was seen can only be held against what there was just then.
+
+    Both are asked every BEAT; only the witness while the other one is held. What the other tells of
+    next is all there was since it went on, and what its ring had room for: the first while it was
+    held.
+    """
+
+    BEAT = 0.2
+
+    def __init__(self, observer, witness):
+        self.observer, self.witness = observer, witness
+        self.asking = threading.Lock()
+        self.held = False
+        self.points = []  # (the observer's scrape or None, the witness's)
+
+    def ask(self):
+        with self.asking:
+            ours = None if self.held else self.observer.scrape()
+            self.points.append((ours, self.witness.scrape()))
+
+    @contextmanager
+    def watched(self):
+        """While a storm is going on; the first and the last moments are calm."""
+        over = threading.Event()
+
+        def watch():
+            while not over.wait(self.BEAT):
+                self.ask()
+
+        self.points = [(self.observer.settle(), self.witness.settle())]
+        with ThreadPoolExecutor() as pool:
+            watcher = pool.submit(watch)
+            try:
+                yield self
+            finally:
+                over.set()
+            watcher.result()
+        self.points.append((self.observer.settle(), self.witness.settle()))
+
+    @contextmanager
+    def hold(self):
+        """The observer sleeps meanwhile."""
+        for held, number in (True, signal.SIGSTOP), (False, signal.SIGCONT):
+            self.ask()
+            with self.asking:
+                self.held = held
+                self.observer.process.send_signal(number)
+            if held:
+                yield
+
+    def means(self, name):
+        """Of a load's exchanges the mean of those the observer saw, and of as many that were the
+        witness's from the same moments on."""
         service, family = LOADS[name][0], LOADS[name][2]
-        ours, all_ = (w.delta.mean(family, service=service) for w in (window, whole))
-        means.setdefault(name, []).append((ours, all_, mean))
+
+        def book(scrape):
+            return [scrape.total(f"{family}_{part}", service=service) for part in ("count", "sum")]
+
+        seen = true = total = 0
+        before, all_ = book(self.points[0][0]), [book(self.points[0][1])]
+        for ours, whole in self.points[1:]:
+            all_.append(book(whole))
+            if ours is not None:
+                count, sum_ = (b - a for a, b in zip(before, book(ours), strict=True))
+                seen, total, true = seen + count, total + sum_, true + of_those(all_, count)
+                before, all_ = book(ours), all_[-1:]
+        assert seen > 0, f"{name}: nothing observed"
+        return total / seen, true / seen
 
 
-def wrong_storm(bed, servers, observer, witness, seconds, during, means):
+def of_those(books, count):
+    """The time of so many: since the last but one of `books`, which are counts and times in all by
+    then; what is more from the first on. Where there are not as many, at the mean of those."""
+    time_ = found = 0
+    for (before, spent), (after, by_then) in pairwise(books[-2:] + books[:-1]):
+        taken = min(count - found, after - before)
+        if taken > 0:
+            time_ += (by_then - spent) * taken / (after - before)
+            found += taken
+    return time_ * count / found if found else 0
+
+
+def wrong_storm(bed, servers, moments, seconds, during, means):
     """A storm, then calm: complaints, and the means of both that are to be compared."""
     wrong = []
+    observer = moments.observer
     with Crowds(bed, crowds_of(*servers, "kept")) as kept:
         kept.ask("step", 1)
         books = Books(*servers, kept)
-        with witness.window(exact=False) as whole, observer.window(exact=False) as window:
+        with observer.window(exact=False) as window, moments.watched():
             kept.ask("run")
             theirs = storm(bed, *servers, seconds, during)
             kept.ask("hold")
         wrong += wrong_counts(window, books.close(), exact=not said(window.delta))
-        add_means(window, whole, theirs, means)
+        add_means(moments, theirs, means)
         wrong += wrong_gauges(observer, 10)
         wrong += wrong_crowds(observer, kept, "kept, two batches", False, 2)
         wrong += wrong_crowds(observer, kept, "kept, after two batches", True, 3)
@@ -223,9 +309,9 @@ def wrong_storm(bed, servers, observer, witness, seconds, during, means):
 
 
 def apart(means):
-    """The loads of which no measurement is within 10 % of what all had, or of the client's: what is
-    lost is of the worst moments if the load changes. With the sanitizers, whose time is not the
-    observer's own, two of them take the processors for far longer than what they are to measure."""
+    """The loads of which no measurement is within 10 % of what all had, or of the client's. With
+    the sanitizers, whose time is not the observer's own, two of them take the processors for far
+    longer than what they are to measure."""
     if sanitized():
         return {}
     return {
@@ -237,14 +323,15 @@ def apart(means):
 
 def weather(bed, servers, observer, witness, seconds, during=None):
     """A storm with all that must hold; then up to two more where a mean is not near yet."""
-    means = {}
-    wrong, window = wrong_storm(bed, servers, observer, witness, seconds, during, means)
+    means, moments = {}, Moments(observer, witness)
+    during = partial(during, moments) if during else None
+    wrong, window = wrong_storm(bed, servers, moments, seconds, during, means)
     lost = window.delta.by("onlooker_events_lost_total", "reason")
     for _ in range(2):
         if apart(means):
-            with witness.window(exact=False) as whole, observer.window(exact=False) as window:
+            with moments.watched():
                 theirs = storm(bed, *servers, seconds, during)
-            add_means(window, whole, theirs, means)
+            add_means(moments, theirs, means)
     wrong += [f"means: {apart(means)}"] if apart(means) else []
     lines = loss_lines(observer)
     wrong += [f"log: {lines}"] if len(lines) != 1 else []
@@ -269,12 +356,11 @@ def test_ring_too_small(bed, redis, postgres, nginx, start_observer, witness):
 def test_reader_stopped(bed, redis, postgres, nginx, start_observer, witness):
     observer = start_observer(bed.watch())
 
-    def stopped():
+    def stopped(moments):
         """Connections that come and go meanwhile are in none of its records."""
         time.sleep(0.5)
-        observer.process.send_signal(signal.SIGSTOP)
-        time.sleep(5)
-        observer.process.send_signal(signal.SIGCONT)
+        with moments.hold():
+            time.sleep(5)
 
     weather(bed, (redis, postgres, nginx), observer, witness, 6, stopped)
 
