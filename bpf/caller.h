@@ -197,14 +197,26 @@ static __always_inline bool has_one_buffer(u64 number, bool sends)
 	       number == (sends ? NR(44, 206) : NR(45, 207));
 }
 
-/* Where the bytes of a call lie that has one buffer for them; 0 for others. */
-static __always_inline u64 buffer_find(u32 direction)
+/* Of a call for one message. */
+static __always_inline void message_find(const struct registers *regs, bool sends,
+					 struct buffers *ret)
 {
-	struct registers regs;
+	u64 number = regs->number;
 
-	if (caller_read(&regs))
-		return 0;
-	return has_one_buffer(regs.number, direction == DIRECTION_TX) ? regs.argument[1] : 0;
+	if (has_one_buffer(number, sends)) {
+		ret->base = regs->argument[1];
+	} else if (number == (sends ? NR(46, 211) : NR(47, 212)) ||   /* sendmsg, recvmsg */
+		   number == (sends ? NR(307, 269) : NR(299, 243))) { /* of one message */
+		message_buffers(regs->argument[1], ret);
+	} else if (number == (sends ? NR(20, 66) : NR(19, 65)) ||     /* writev, readv */
+		   number == (sends ? NR(328, 287) : NR(327, 286))) { /* pwritev2, preadv2 */
+		ret->base = regs->argument[1];
+		ret->count = regs->argument[2];
+	} else if (number == 426) { /* io_uring_enter */
+		ret->loss = LOSS_IO_URING;
+	} else {
+		ret->loss = LOSS_NO_BUFFER; /* sendfile, splice */
+	}
 }
 
 static __always_inline void buffers_find(u64 connection, u32 moved, u32 direction,
@@ -216,22 +228,26 @@ static __always_inline void buffers_find(u64 connection, u32 moved, u32 directio
 	*ret = (struct buffers){ .loss = caller_read(&regs) };
 	if (ret->loss)
 		return;
-	if (has_one_buffer(regs.number, sends)) {
-		ret->base = regs.argument[1];
-	} else if (has_several(&regs, sends)) {
+	if (has_several(&regs, sends))
 		several_find(connection, moved, sends, &regs, ret);
-	} else if (regs.number == (sends ? NR(46, 211) : NR(47, 212)) ||   /* sendmsg, recvmsg */
-		   regs.number == (sends ? NR(307, 269) : NR(299, 243))) { /* of one message */
-		message_buffers(regs.argument[1], ret);
-	} else if (regs.number == (sends ? NR(20, 66) : NR(19, 65)) ||	   /* writev, readv */
-		   regs.number == (sends ? NR(328, 287) : NR(327, 286))) { /* pwritev2, preadv2 */
-		ret->base = regs.argument[1];
-		ret->count = regs.argument[2];
-	} else if (regs.number == 426) { /* io_uring_enter */
-		ret->loss = LOSS_IO_URING;
-	} else {
-		ret->loss = LOSS_NO_BUFFER; /* sendfile, splice */
-	}
+	else
+		message_find(&regs, sends, ret);
+}
+
+/*
+ * The same without counting messages: of several there are none. Without a loss: what is not at
+ * hand is as if it were at 0. A frame of its own, not part of a deeper stack.
+ */
+static __noinline int buffers_peek(u64 sends, struct buffers *ret)
+{
+	struct buffers found = { 0 };
+	struct registers regs;
+
+	if (!caller_read(&regs) && !has_several(&regs, sends))
+		message_find(&regs, sends, &found);
+	if (!found.loss)
+		*ret = found;
+	return 0;
 }
 
 #endif

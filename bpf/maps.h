@@ -58,7 +58,7 @@ struct {
 #define WINDOW 1024
 struct window {
 	u64 owner; /* thread that used it last */
-	u8 bytes[WINDOW + 8];
+	u8 bytes[WINDOW + 16];
 };
 
 struct {

@@ -30,6 +30,7 @@
 #include "connection.h"
 #include "caller.h"
 #include "range.h"
+#include "frame.h"
 #include "frames.h"
 #include "socket_io.h"
 #include "call_hooks.h"

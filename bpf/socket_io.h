@@ -28,12 +28,12 @@ static __always_inline bool range_skipped(struct range *range, struct slot *slot
 	if (beyond < 0)
 		return (s32)(until - range->position) > 0;
 	if (slot->hop[direction][0]) {
-		hopped =
-			hop_over(range->slot_generation, PACK(range->position, range->moved),
-				 direction, range->instant, discarded ? 0 : buffer_find(direction));
+		hopped = hop_over(
+			PACK(HIGH(range->slot_generation), direction | (discarded ? HOP_BLIND : 0)),
+			PACK(range->position, range->moved));
 		if (hopped == HOP_ALL)
 			return true;
-		range->skip = hopped;
+		range->skip = hop_end(range->slot_generation, direction, range->instant, hopped);
 		return false;
 	}
 	slot->skipping[direction] = 0;

@@ -98,9 +98,10 @@ struct read_note {
 	__u32 moved; /* 0: none; written last, and cleared first */
 };
 
-#define FRAME_HEAD 5 /* bytes; bpf/frames.h */
+#define FRAME_HEAD 5	 /* bytes; bpf/frame.h */
+#define FRAME_LINES 0xff /* slot.hop: frames of the other form, whose heads are lines */
 
-/* A frame's head that began at the end of a call whose bytes nobody wants. */
+/* A frame's head that began at the end of a buffer whose bytes nobody wants. */
 struct cut {
 	__u32 at;    /* its position */
 	__u32 bytes; /* the first `size` ones of it */
@@ -265,7 +266,7 @@ struct slot {
 	__u8 hop[2][2]; /* by direction: the two kinds of frames (or one, twice) to hop over where
 			   the skip ends, which is a frame's head: the kernel side moves `until` on
 			   then, and of calls that end at it nothing is told; 0: none.
-			   bpf/frames.h */
+			   bpf/frame.h */
 	__u8 skipping[2];
 	__u8 ignore;  /* no records at all but EVENT_CLOSE */
 	__u8 hurried; /* the reader was woken for a large call; it clears this at rest, if that

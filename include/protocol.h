@@ -4,7 +4,7 @@
  * fixed size. It never logs, never allocates, never blocks, and accepts any split of the bytes.
  *
  *            +---------------- NEED_MORE: called again with the same bytes and more
- *            |  +------------- PART, SKIP, MESSAGE: *used bytes are gone, called again
+ *            |  +------------- PART, FRAMES, SKIP, MESSAGE: *used bytes are gone, called again
  *   bytes -> parse()
  *            |  +------------- WAIT: called again when the other lane has moved
  *            |  +------------- SWITCH: as MESSAGE, then both lanes are detected anew
@@ -20,6 +20,8 @@
 enum parse_status {
 	PARSE_NEED_MORE = 0, /* nothing consumed: at most `hold` bytes are kept until more come */
 	PARSE_PART,	     /* *used consumed, still inside a message */
+	PARSE_FRAMES,	     /* as PART; parse() may go on behind any number of frames that it has
+				not seen (HOP_LINES) */
 	PARSE_SKIP,	     /* *used consumed, at a message boundary, nothing to report */
 	PARSE_MESSAGE, /* *used consumed, at a message boundary, *out filled; *used may be 0 */
 	PARSE_SWITCH,  /* as MESSAGE; what follows, in both lanes, is another protocol's */
@@ -40,6 +42,9 @@ enum protocol_family {
  */
 #define USED_TO_END ((size_t)1 << 62)
 
+/* In place of kinds: frames that begin with lines (bpf/frame.h). */
+#define HOP_LINES 0xff
+
 struct protocol {
 	const char *name; /* label value: "http", "postgresql", "redis" */
 	enum protocol_family family;
@@ -47,8 +52,9 @@ struct protocol {
 	size_t hold;	   /* the longest run of bytes that parse() may answer with NEED_MORE */
 	bool sessions;	   /* connections are idle, active or in a transaction */
 	uint8_t hop[2][2]; /* by lane: two kinds of frames (struct slot) that change nothing, or one
-			      twice; 0: none. After a step that returns SKIP and more than there is,
-			      parse() may go on behind any number of them that it has not seen */
+			      twice: after a step that returns SKIP and more than there is, parse()
+			      may go on behind any number of them that it has not seen. Or HOP_LINES
+			      twice: the frames of FRAMES. 0: none */
 	bool framed_by_request;	    /* where an answer ends depends on what it answers */
 	uint16_t port;		    /* registered for it; 0: none */
 	const char *const *servers; /* base names of programs that serve it, up to a NULL: with the

@@ -3,14 +3,9 @@
  * Frames that are hopped over (struct slot): rows of PostgreSQL, as the kernel side does it. What
  * is counted is the same, however the calls cut them; what is told is little.
  */
-#include "duo.h"
+#include "hops.h"
 
-#define ROOM (1 << 20)
 #define MOST_CALL 8192
-
-/* What one end has to say next. */
-static char text[ROOM];
-static size_t size;
 
 static void put(char type, const void *body, uint32_t length)
 {
@@ -21,21 +16,6 @@ static void put(char type, const void *body, uint32_t length)
 	memcpy(text + size + 1, &total, 4);
 	memcpy(text + size + 5, body, length);
 	size += 5 + length;
-}
-
-/* Sent in calls of so many bytes, all of which are read; returns when the last was sent. */
-static uint64_t say(enum wire_who who, size_t call)
-{
-	uint64_t sent = 0;
-
-	for (size_t at = 0; at < size; at += call) {
-		size_t piece = size - at < call ? size - at : call;
-
-		sent = duo_send_bytes(who, text + at, piece);
-		duo_read_bytes(!who, text + at, piece);
-	}
-	size = 0;
-	return sent;
 }
 
 static void ask(const char *query)
@@ -89,20 +69,6 @@ static void begin(void)
 	duo_look();
 	expect_counts(1, 1);
 	assert_true(is_duet());
-}
-
-static uint64_t records(void)
-{
-	return connections_counts(connections).events[EVENT_DATA];
-}
-
-static uint64_t gaps(void)
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i <= PROTOCOLS_MAX; i++)
-		sum += pipeline.counts[i].gaps;
-	return sum;
 }
 
 static void expect_end(unsigned int counted, uint64_t answered)

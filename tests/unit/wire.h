@@ -9,6 +9,7 @@
 #ifndef ONLOOKER_TEST_WIRE_H
 #define ONLOOKER_TEST_WIRE_H
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -209,15 +210,42 @@ static inline bool wire_skipped(const struct wire_end *end, struct slot *slot,
 	return false;
 }
 
-/* A frame's size, 0 where it is none to hop over. */
-static inline uint32_t wire_frame(const struct slot *slot, unsigned int direction,
-				  const uint8_t head[FRAME_HEAD])
-{
-	uint32_t length = (uint32_t)head[1] << 24 | head[2] << 16 | head[3] << 8 | head[4];
+#define WIRE_LONGEST (1U << 28)
+#define WIRE_HEAD 12 /* bytes that tell a frame's size for certain */
+#define WIRE_CUT 1
 
-	if (head[0] != slot->hop[direction][0] && head[0] != slot->hop[direction][1])
+/* A frame whose head is a line, perhaps behind an empty one. */
+static inline uint32_t wire_line_frame(const char *head, uint32_t have)
+{
+	uint32_t at = have >= 2 && !memcmp(head, "\r\n", 2) ? 2 : 0, digits = at;
+	uint64_t value = 0;
+
+	for (; at < have && at < digits + 8 && isxdigit((unsigned char)head[at]); at++)
+		value = value << 4 |
+			(isdigit((unsigned char)head[at]) ? head[at] - '0' :
+							    (head[at] | 0x20) - 'a' + 10);
+	if (value && value <= WIRE_LONGEST && at + 2 <= have && !memcmp(head + at, "\r\n", 2))
+		return at + 2 + (uint32_t)value;
+	return have < WIRE_HEAD ? WIRE_CUT : 0;
+}
+
+/*
+ * The size of the frame that begins with these bytes: 0 where it is none to hop over, WIRE_CUT
+ * where more of them are needed.
+ */
+static inline uint32_t wire_frame(const uint8_t kinds[2], const char *bytes, uint32_t have)
+{
+	const uint8_t *head = (const uint8_t *)bytes;
+	uint32_t length;
+
+	if (kinds[0] == FRAME_LINES)
+		return wire_line_frame(bytes, have);
+	if (have < FRAME_HEAD)
+		return WIRE_CUT;
+	length = (uint32_t)head[1] << 24 | head[2] << 16 | head[3] << 8 | head[4];
+	if (head[0] != kinds[0] && head[0] != kinds[1])
 		return 0;
-	return length >= 4 && length <= 4 + (1U << 28) ? 1 + length : 0;
+	return length >= 4 && length <= 4 + WIRE_LONGEST ? 1 + length : 0;
 }
 
 /*
@@ -230,28 +258,29 @@ static inline bool wire_hop(struct wire *wire, enum wire_who who, enum event_dir
 {
 	struct wire_end *end = &wire->ends[who];
 	struct slot *slot = &wire->slots[end->slot];
-	uint32_t until = slot->until[direction], size;
+	uint32_t until = slot->until[direction], size = 0;
 	uint32_t kept = wire_kept(end, direction, until, position);
-	uint8_t head[FRAME_HEAD];
+	char head[FRAME_HEAD - 1 + WIRE_HEAD];
 
 	end->cut[direction].size = 0;
 	for (;;) {
-		uint32_t offset = kept ? 0 : until - position;
+		uint32_t offset = kept ? 0 : until - position, more;
 
 		if (offset >= moved)
 			goto nothing;
+		more = moved - offset < WIRE_HEAD ? moved - offset : WIRE_HEAD;
 		memcpy(head, end->cut[direction].bytes, kept);
-		if (bytes && !kept && moved - offset < sizeof(head)) {
+		if (bytes) {
+			memcpy(head + kept, bytes + offset, more);
+			size = wire_frame(slot->hop[direction], head, kept + more);
+		}
+		if (size == WIRE_CUT && !kept && more < FRAME_HEAD) {
 			end->cut[direction].at = until;
-			end->cut[direction].size = moved - offset;
-			memcpy(end->cut[direction].bytes, bytes + offset, moved - offset);
+			end->cut[direction].size = more;
+			memcpy(end->cut[direction].bytes, head, more);
 			goto nothing;
 		}
-		if (!bytes || kept + moved - offset < sizeof(head))
-			break;
-		memcpy(head + kept, bytes + offset, sizeof(head) - kept);
-		size = wire_frame(slot, direction, head);
-		if (!size)
+		if (size <= WIRE_CUT)
 			break;
 		until += size;
 		kept = 0;

@@ -384,6 +384,7 @@ static enum parse_status http1_parse(void *state, enum lane lane, struct bytes i
 				     const struct expect *expect, size_t *used, struct message *out)
 {
 	struct http1 *http = state;
+	const struct half *half = &http->half[lane];
 	enum parse_status status;
 	size_t total = 0;
 
@@ -399,7 +400,12 @@ static enum parse_status http1_parse(void *state, enum lane lane, struct bytes i
 		total += taken;
 	} while (status == PARSE_PART && total <= in.size);
 	*used = total;
-	return total && (status == PARSE_NEED_MORE || status == PARSE_WAIT) ? PARSE_PART : status;
+	if (total && (status == PARSE_NEED_MORE || status == PARSE_WAIT))
+		status = PARSE_PART;
+	if (status == PARSE_PART && total >= in.size && half->phase == PHASE_CHUNKS &&
+	    http1_chunks_between(&half->chunks))
+		status = PARSE_FRAMES;
+	return status;
 }
 
 static enum parse_status http1_finish(void *state, enum lane lane, const struct expect *expect,
@@ -443,6 +449,7 @@ const struct protocol http1_protocol = {
 	.hold = HOLD,
 	.framed_by_request = true,
 	.sessions = false,
+	.hop = { { HOP_LINES, HOP_LINES }, { HOP_LINES, HOP_LINES } },
 	.port = 80,
 	.servers = servers,
 	.detect = http1_detect_lane,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *	SIZE -- line, not 0 --> data skipped, DATA_END -- line end --> SIZE
- *	SIZE -- line, 0 ------> TRAILER -- empty line --> ended
+ *	SIZE, NEXT -- line, not 0 --> data skipped, DATA_END -- line end --> NEXT
+ *	NEXT -- line end, of data gone by unseen --> NEXT
+ *	SIZE, NEXT -- line, 0 ------> TRAILER -- empty line --> ended
  *	EXTENSION, FIELD: the rest of such a line that is too long to be kept
  */
 #include "proto/http1_chunks.h"
@@ -14,6 +15,7 @@
 
 enum state {
 	STATE_SIZE = 0,
+	STATE_NEXT,
 	STATE_EXTENSION,
 	STATE_DATA_END,
 	STATE_TRAILER,
@@ -91,8 +93,16 @@ static enum parse_status data_end(struct http1_chunks *chunks, struct bytes in, 
 	if (in.data[size - 1] != '\n')
 		return PARSE_LOST;
 	*used = size;
-	chunks->state = STATE_SIZE;
+	chunks->state = STATE_NEXT;
 	return PARSE_PART;
+}
+
+/* Chunks may have gone by since the one before, but for the end of the last one's data. */
+static enum parse_status next_size(struct http1_chunks *chunks, struct bytes in, size_t *used)
+{
+	if (in.size && in.data[0] == '\r')
+		return data_end(chunks, in, used);
+	return size_line(chunks, in, used);
 }
 
 /* A field of the trailer, or (*ended) the empty line. */
@@ -124,12 +134,19 @@ static enum parse_status field(struct http1_chunks *chunks, struct bytes in, siz
 	return PARSE_PART;
 }
 
+bool http1_chunks_between(const struct http1_chunks *chunks)
+{
+	return chunks->state == STATE_NEXT || chunks->state == STATE_DATA_END;
+}
+
 enum parse_status http1_chunks_step(struct http1_chunks *chunks, struct bytes in, size_t *used,
 				    bool *ended)
 {
 	switch ((enum state)chunks->state) {
 	case STATE_SIZE:
 		return size_line(chunks, in, used);
+	case STATE_NEXT:
+		return next_size(chunks, in, used);
 	case STATE_EXTENSION:
 		return extension(chunks, in, used);
 	case STATE_DATA_END:

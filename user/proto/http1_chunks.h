@@ -18,4 +18,8 @@ struct http1_chunks {
 enum parse_status http1_chunks_step(struct http1_chunks *chunks, struct bytes in, size_t *used,
 				    bool *ended);
 
+/* Whether where it is now any number of chunks may have gone by unseen: frames by lines (struct
+ * slot), the empty line behind the data before included. */
+bool http1_chunks_between(const struct http1_chunks *chunks);
+
 #endif

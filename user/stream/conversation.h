@@ -78,6 +78,13 @@ enum conversation_phase {
 	PHASE_DEAF,
 };
 
+/* Between the first and the last step of a message. */
+enum inside {
+	INSIDE_NOTHING = 0,
+	INSIDE_MESSAGE,
+	INSIDE_FRAMES, /* and frames may follow that need not be seen */
+};
+
 struct conversation {
 	struct connection connection; /* what sinks see */
 	struct flow flows[2];	      /* by enum event_direction */
@@ -93,18 +100,18 @@ struct conversation {
 	uint16_t tries;	   /* midway: chunks looked at in vain */
 	uint8_t protocol;  /* index in protocols[]; PROTOCOLS_MAX: unknown */
 	uint8_t phase;	   /* enum conversation_phase */
-	uint8_t base;	/* session as the protocol last said: SESSION_IDLE, _TRANSACTION, _NONE */
-	bool inside[2]; /* between the first and the last step of a message */
-	bool torn[2];	/* closing: the end that is seen here is not the sender's */
-	bool answered;	/* midway, on trial: the last bytes seen were the answering side's */
-	bool at_rest;	/* midway: nothing is under way, the next request begins an exchange */
-	uint8_t doubt;	/* turns until what answers what is beyond it; while muted at least 1 */
-	bool witnessed; /* its other end is seen, too */
-	bool blind;	/* on trial as a client witnessed: answers are passed over */
-	bool anchored;	/* muted: `anchor` is known */
-	bool announced; /* sinks were told CONNECTION_OPENED */
-	bool alone;	/* its other end's bytes are not to be had from here */
-	bool late;	/* stop waiting for what was not seen */
+	uint8_t base; /* session as the protocol last said: SESSION_IDLE, _TRANSACTION, _NONE */
+	uint8_t inside[2]; /* enum inside */
+	bool torn[2];	   /* closing: the end that is seen here is not the sender's */
+	bool answered;	   /* midway, on trial: the last bytes seen were the answering side's */
+	bool at_rest;	   /* midway: nothing is under way, the next request begins an exchange */
+	uint8_t doubt;	   /* turns until what answers what is beyond it; while muted at least 1 */
+	bool witnessed;	   /* its other end is seen, too */
+	bool blind;	   /* on trial as a client witnessed: answers are passed over */
+	bool anchored;	   /* muted: `anchor` is known */
+	bool announced;	   /* sinks were told CONNECTION_OPENED */
+	bool alone;	   /* its other end's bytes are not to be had from here */
+	bool late;	   /* stop waiting for what was not seen */
 };
 
 /* A pipeline for connections with at most `open_requests` waiting each. */

@@ -53,7 +53,7 @@ static void follow(struct conversation *client, const struct conversation *serve
 		pair_unmute(&client->pair, &p->outlet);
 	phase_midway(client, p);
 	client->phase = PHASE_FOLLOWED;
-	client->inside[0] = client->inside[1] = false;
+	client->inside[0] = client->inside[1] = INSIDE_NOTHING;
 	client->base = server->base;
 	phase_session(client, p, server->connection.session);
 	phase_settle(client);

@@ -34,6 +34,7 @@ struct entry {
 	bool is_unix;
 	bool told_skip[2];
 	bool told_hop[2]; /* and that it may move on */
+	uint8_t vain[2];  /* times it did not, one after the other */
 	bool hurry_paid;  /* something could be skipped since the reader was woken for a large call
 			  */
 	bool silent;	  /* found open, and has not said yet what it carries */

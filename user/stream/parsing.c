@@ -84,7 +84,8 @@ static void leave(struct conversation *c, struct pipeline *p)
 	c->phase = PHASE_FRESH;
 	c->base = SESSION_NONE;
 	phase_session(c, p, SESSION_NONE);
-	c->inside[0] = c->inside[1] = c->blind = false;
+	c->inside[0] = c->inside[1] = INSIDE_NOTHING;
+	c->blind = false;
 	c->doubt = 0;
 	pair_forget(&c->pair, &p->outlet);
 }
@@ -148,7 +149,9 @@ static bool step(struct conversation *c, struct pipeline *p, unsigned int direct
 	}
 	whole = used <= flow->view.size;
 	flow_consume(flow, used);
-	c->inside[direction] = status == PARSE_PART;
+	c->inside[direction] = status == PARSE_FRAMES ? INSIDE_FRAMES :
+			       status == PARSE_PART   ? INSIDE_MESSAGE :
+							INSIDE_NOTHING;
 	if (status == PARSE_MESSAGE || status == PARSE_SWITCH)
 		take_message(c, p, direction, &message, whole);
 	if (status == PARSE_SWITCH && c->phase == PHASE_SPEAKING)

@@ -132,7 +132,7 @@ bool phase_speaking(struct conversation *c, struct pipeline *p, unsigned int pro
 	c->connection.protocol = ops;
 	c->phase = PHASE_SPEAKING;
 	c->late = false;
-	c->inside[0] = c->inside[1] = false;
+	c->inside[0] = c->inside[1] = INSIDE_NOTHING;
 	c->pair.muted = midway;
 	c->pair.holds = c->at_rest;
 	c->blind = midway && !c->at_rest && phase_witnessed(c);

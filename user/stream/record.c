@@ -121,6 +121,15 @@ static void relay(struct entry *reader, struct pipeline *pipeline, const struct 
 	record_feed(reader, pipeline, DIRECTION_RX, &chunk);
 }
 
+/* A hop has ended, at a head behind the one it began at or not. */
+static void learn_hop(struct entry *entry, unsigned int direction, bool moved)
+{
+	if (moved)
+		entry->vain[direction] = 0;
+	else if (entry->vain[direction] < UINT8_MAX)
+		entry->vain[direction]++;
+}
+
 void record_data(struct entry *entry, struct pipeline *pipeline, const struct event_data *data)
 {
 	unsigned int direction = data->head.direction & 1;
@@ -134,6 +143,8 @@ void record_data(struct entry *entry, struct pipeline *pipeline, const struct ev
 		.hopped = data->head.flags & EVENT_HOPPED ? entry->told_until[direction] : 0,
 	};
 
+	if (chunk.hopped)
+		learn_hop(entry, direction, chunk.position > chunk.hopped);
 	on_reading(entry, pipeline, &data->head, &data->read);
 	tell_times(entry, data, &chunk);
 	reach(entry, direction, chunk.position + chunk.moved);

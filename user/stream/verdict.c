@@ -5,11 +5,14 @@
 #include "stream/phase.h"
 
 #define SKIP_LEAST 16384     /* a shorter skip is not worth telling */
+#define VAIN_MOST 8	     /* hops that led nowhere, one after the other */
 #define SKIP_MOST (1U << 30) /* positions in the verdict wrap */
 #define SEARCH_TRIES 64	     /* midway: from then on only the beginnings of calls are looked at */
 #define SEARCH_BYTES 1024
 
 static const uint8_t no_kinds[2];
+
+_Static_assert(HOP_LINES == FRAME_LINES, "a protocol's kinds are told as they are");
 
 /* How many bytes of each call are wanted. What is read was sent by the other end of a duet. */
 static uint32_t limit_of(const struct conversation *c, unsigned int direction)
@@ -45,22 +48,34 @@ static uint64_t skipped(const struct entry *entry, unsigned int direction)
 	return flow->parsed - offset;
 }
 
-/* The kinds of frames that may follow, untold, where the skip of a direction ends. */
-static const uint8_t *hopped(const struct entry *entry, unsigned int direction)
+/*
+ * The kinds of frames that may follow, untold, where the skip of a direction ends; and how long it
+ * must be, at least. Within a message whose frames they are it may be nothing, unless that has been
+ * told in vain before: the calls are such that nobody can hop over what they move.
+ */
+static const uint8_t *hopped(const struct entry *entry, unsigned int direction, uint64_t *least)
 {
 	const struct conversation *c = &entry->conversation;
+	bool vain = entry->vain[direction] >= VAIN_MOST;
+	const uint8_t *kinds;
 
+	*least = SKIP_LEAST;
 	if (!limit_of(c, direction))
 		return no_kinds;
 	if (c->phase == PHASE_FOLLOWED && c->duet->server) {
 		c = c->duet->server;
 		direction = !direction;
 	}
-	if (c->phase != PHASE_SPEAKING || c->inside[direction] || c->doubt || c->pair.muted)
+	if (c->phase != PHASE_SPEAKING || c->doubt || c->pair.muted)
 		return no_kinds;
 	if (c->unended && lane_of(c, direction) == LANE_REQUEST)
 		return no_kinds; /* when it ends is wanted */
-	return c->connection.protocol->hop[lane_of(c, direction)];
+	kinds = c->connection.protocol->hop[lane_of(c, direction)];
+	if (!kinds[0] ||
+	    c->inside[direction] != (kinds[0] == HOP_LINES ? INSIDE_FRAMES : INSIDE_NOTHING))
+		return no_kinds;
+	*least = kinds[0] == HOP_LINES && !vain ? 0 : 1;
+	return kinds;
 }
 
 /*
@@ -90,12 +105,13 @@ static void tell_skip(struct entry *entry, struct slot *slot, unsigned int direc
 {
 	uint64_t edge = entry->edge[direction];
 	uint64_t until = skipped(entry, direction);
-	const uint8_t *hop = hopped(entry, direction);
+	uint64_t least;
+	const uint8_t *hop = hopped(entry, direction, &least);
 	bool reached = hop[0] && until == edge && until == entry->told_until[direction];
 
 	if (until > edge + SKIP_MOST)
 		write_skip(entry, slot, direction, edge + SKIP_MOST, no_kinds);
-	else if (until >= edge + (hop[0] ? 1 : SKIP_LEAST))
+	else if (until >= edge + least)
 		write_skip(entry, slot, direction, until, hop);
 	else if (entry->told_skip[direction] && !reached) {
 		__atomic_store_n(&slot->skipping[direction], 0, __ATOMIC_RELAXED);
