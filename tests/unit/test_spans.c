@@ -526,6 +526,38 @@ static void test_many_processes(void **state)
 	assert_int_equal(bed_count, 3000);
 }
 
+/*
+ * What a thread costs that gives so many answers one after the other, with a call for each, before
+ * the first of them is settled: CPU time, ns, of each.
+ */
+static double cost_of_answers(uint64_t count)
+{
+	struct connection *http = bed_connection(&traffic_http, SIDE_SERVER, 7);
+	struct connection *db = bed_connection(&traffic_database, SIDE_CLIENT, 7);
+	uint64_t begin = clock_read(CLOCK_THREAD_CPUTIME_ID), at = 100 * MS;
+
+	for (uint64_t i = 0; i < count; i++, at += 10) {
+		bed_call(db, "SELECT", at + 1, at + 2, 71);
+		bed_request(http, "/", at, at + 9, 71, 71);
+	}
+	bed_settle();
+	return (double)(clock_read(CLOCK_THREAD_CPUTIME_ID) - begin) / (double)count;
+}
+
+/* However many are answered a second: each costs the same, but for the processor's caches. */
+static void test_many_answers(void **state)
+{
+	double few, many;
+
+	(void)state;
+	few = cost_of_answers(1000);
+	bed_again(SAMPLER_ALWAYS_ON, 1, NSEC_PER_SEC);
+	many = cost_of_answers(16000);
+	assert_int_equal(bed_count, 32000);
+	assert_int_equal(spans_counts(bed).parents[SPANS_BY_TASK], 16000);
+	assert_true(many < 8 * few);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bed_begin, bed_end)
@@ -552,6 +584,7 @@ int main(void)
 		TEST(test_vague),
 		TEST(test_room),
 		TEST(test_many_processes),
+		TEST(test_many_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,8 @@ struct claims {
 	struct places places;
 	struct list held; /* calls, oldest first */
 	size_t held_count;
-	struct node *roots[ROOTS]; /* open requests, by what their calls descend from */
+	/* Open requests, by what their calls descend from; in a bucket by when they ended. */
+	struct list roots[ROOTS];
 };
 
 int claims_new(const struct tasks *tasks, struct claims **ret)
@@ -26,6 +27,8 @@ int claims_new(const struct tasks *tasks, struct claims **ret)
 		return -ENOMEM;
 	claims->tasks = tasks;
 	list_init(&claims->held);
+	for (size_t i = 0; i < ROOTS; i++)
+		list_init(&claims->roots[i]);
 	places_init(&claims->places);
 	*ret = claims;
 	return 0;
@@ -92,7 +95,7 @@ static bool trusted(const struct node *request)
 
 /* ---- requests ---- */
 
-static struct node **root_bucket(struct claims *claims, const struct place *place, uint64_t root)
+static struct list *root_bucket(struct claims *claims, const struct place *place, uint64_t root)
 {
 	uint64_t hash = (root ^ (uintptr_t)place) * 0x9e3779b97f4a7c15ULL;
 
@@ -167,10 +170,18 @@ static void claim_held(struct claims *claims, struct node *request)
 	}
 }
 
+/* It gets calls from now on. As a rule it is the last one to have ended. */
+static void list_request(struct claims *claims, struct node *request)
+{
+	struct list *bucket = root_bucket(claims, request->place, request->root), *at = bucket;
+
+	while (at->prev != bucket && LIST_OF(at->prev, struct node, same_root)->end > request->end)
+		at = at->prev;
+	list_add(at, &request->same_root);
+}
+
 void claims_request(struct claims *claims, struct node *request, uint64_t answer)
 {
-	struct node **bucket;
-
 	request->open = true;
 	request->place = place_find(&claims->places, &request->owner, true);
 	if (!request->place)
@@ -182,20 +193,7 @@ void claims_request(struct claims *claims, struct node *request, uint64_t answer
 	if (!request->root || !trusted(request))
 		return;
 	claim_held(claims, request);
-	bucket = root_bucket(claims, request->place, request->root);
-	request->same_root = *bucket;
-	*bucket = request;
-	request->listed = true;
-}
-
-static void unlist(struct claims *claims, struct node *request)
-{
-	struct node **at = root_bucket(claims, request->place, request->root);
-
-	while (*at != request)
-		at = &(*at)->same_root;
-	*at = request->same_root;
-	request->listed = false;
+	list_request(claims, request);
 }
 
 struct node *claims_settle(struct claims *claims, struct node *request)
@@ -205,8 +203,7 @@ struct node *claims_settle(struct claims *claims, struct node *request)
 	request->open = false;
 	if (!request->place)
 		return NULL;
-	if (request->listed)
-		unlist(claims, request);
+	list_remove(&request->same_root);
 	if (!trusted(request)) {
 		doubtful = request->first;
 		request->first = request->last = NULL;
@@ -230,21 +227,42 @@ static void take_ancestors(const struct claims *claims, struct node *call)
 		call->ancestors[0] = 0;
 }
 
+/*
+ * The requests with this root that the call was made for: as many as there are, two at most, and
+ * the last one that was found. Those that had ended before the call was begun are not looked at, of
+ * which a thread that answers one after the other leaves thousands.
+ */
+static int find_rooted(struct claims *claims, const struct place *place, const struct node *call,
+		       uint64_t root, struct node **ret)
+{
+	const struct list *bucket = root_bucket(claims, place, root), *at = bucket->prev;
+	int count = 0;
+
+	for (; at != bucket && count < 2; at = at->prev) {
+		struct node *request = LIST_OF(at, struct node, same_root);
+
+		if (request->end < call->begin)
+			break;
+		if (request->root != root || request->place != place || !made_for(call, request))
+			continue;
+		*ret = request;
+		count++;
+	}
+	return count;
+}
+
 /* The only open request that the call was made for. */
 static struct node *find_open(struct claims *claims, const struct place *place,
 			      const struct node *call)
 {
 	struct node *found = NULL;
 	uint64_t task = call->task;
+	int count = 0;
 
 	for (int i = 0; task; task = call->ancestors[i++]) {
-		for (struct node *at = *root_bucket(claims, place, task); at; at = at->same_root) {
-			if (at->root != task || at->place != place || !made_for(call, at))
-				continue;
-			if (found)
-				return NULL;
-			found = at;
-		}
+		count += find_rooted(claims, place, call, task, &found);
+		if (count > 1)
+			return NULL;
 		if (i == EVENT_ANCESTORS)
 			break;
 	}

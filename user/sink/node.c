@@ -108,6 +108,7 @@ struct node *node_keep(struct nodes *nodes, const struct exchange *exchange)
 	list_init(&node->turn);
 	list_init(&node->held);
 	list_init(&node->beside);
+	list_init(&node->same_root);
 	node->words = words_keep(nodes, exchange);
 	node->protocol = connection->protocol;
 	node->connection = connection;

@@ -42,7 +42,8 @@ struct node {
 	struct list turn;		    /* until something is decided about it */
 	struct list held;		    /* calls nobody claims yet, of all processes */
 	struct list beside;		    /* those of its process */
-	struct node *same_root, *same_both; /* in a bucket: claims.h, callers.h */
+	struct list same_root;		    /* requests that may get calls: claims.c */
+	struct node *same_both;		    /* in a bucket: callers.h */
 	struct place *place;		    /* its process; NULL unless it takes part in claims */
 	struct node_words *words;	    /* HTTP; NULL: not known */
 	struct series *observed;	    /* its duration in metrics; NULL: in none */
@@ -62,7 +63,6 @@ struct node {
 	uint8_t kind;	 /* enum span_kind */
 	uint8_t outcome; /* enum outcome */
 	bool open;	 /* calls may still be added to it */
-	bool listed;	 /* among those by root */
 	bool awaits;	 /* the other end's exchange is not known yet (callers.h) */
 	bool slow;
 	bool vague; /* request: when it was read is not known, begin is when it was sent */
