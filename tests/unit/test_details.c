@@ -232,6 +232,30 @@ static void test_long(void **state)
 	}
 }
 
+/* What is shown of two long texts may be the same: each has its own summary. */
+static void test_long_alike(void **state)
+{
+	static char one[4000], two[4000];
+	size_t size = 0;
+
+	(void)state;
+	size += (size_t)snprintf(one, sizeof(one), "select a");
+	while (size < 2100)
+		size += (size_t)snprintf(one + size, sizeof(one) - size, ", t.a%zu", size);
+	memcpy(two, one, size);
+	snprintf(one + size, sizeof(one) - size, " from one");
+	snprintf(two + size, sizeof(two) - size, " from two");
+	pg_begin(SIZE_MAX / 2);
+	for (int i = 0; i < 2; i++) {
+		talk.used = 0;
+		pg(LANE_REQUEST, 'Q', one, strlen(one) + 1);
+		assert_string_equal(strstr(talk.log, " |="), " |=SELECT one\n");
+		talk.used = 0;
+		pg(LANE_REQUEST, 'Q', two, strlen(two) + 1);
+		assert_string_equal(strstr(talk.log, " |="), " |=SELECT two\n");
+	}
+}
+
 static void test_conforming(void **state)
 {
 	(void)state;
@@ -480,10 +504,19 @@ static void test_unwanted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WANTED(test_postgres),	   WANTED(test_long),	WANTED(test_conforming),
-		WANTED(test_redis),	   WANTED(test_http),	WANTED(test_postgres_error),
-		WANTED(test_redis_error),  WANTED(test_drafts), WANTED(test_store),
-		WANTED(test_store_newest), WANTED(test_names),	cmocka_unit_test(test_unwanted),
+		WANTED(test_postgres),
+		WANTED(test_long),
+		WANTED(test_conforming),
+		WANTED(test_redis),
+		WANTED(test_http),
+		WANTED(test_postgres_error),
+		WANTED(test_redis_error),
+		WANTED(test_drafts),
+		WANTED(test_store),
+		WANTED(test_store_newest),
+		WANTED(test_names),
+		WANTED(test_long_alike),
+		cmocka_unit_test(test_unwanted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,14 +84,17 @@ static uint32_t number_of(const struct entry *entry)
 	return (entry->generation + 1) * QUERIES_LIMIT + (uint32_t)(entry - store->entry);
 }
 
-static struct entry *find(uint64_t hash, struct bytes text)
+/* Texts that were cut may be the same while their summaries are not. */
+static struct entry *find(uint64_t hash, struct bytes text, struct bytes summary)
 {
 	uint16_t next = store->bucket[hash % BUCKETS];
 
 	for (; next; next = store->entry[next - 1].next) {
 		struct entry *entry = &store->entry[next - 1];
+		struct query query = entry_query(entry);
 
-		if (entry->hash == hash && bytes_equal(entry_query(entry).text, text))
+		if (entry->hash == hash && bytes_equal(query.text, text) &&
+		    bytes_equal(query.summary, summary))
 			return entry;
 	}
 	return NULL;
@@ -194,7 +197,7 @@ uint32_t queries_put(const struct query *query)
 	if (!store || !text.size)
 		return QUERY_NONE;
 	hash = hash_of(text);
-	entry = find(hash, text);
+	entry = find(hash, text, summary);
 	if (!entry) {
 		entry = entry_new(text.size + summary.size);
 		if (!entry) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is asked of databases, as spans may show it: each text is kept once for the process, under a
- * number, together with its summary. Texts come from sql_text.h and redis_shape.h, never as they
- * were sent. Beside them: which of them the sessions have given names to.
+ * What is asked of databases, as spans may show it: each text is kept once for the process, with
+ * its summary, under a number. Texts come from sql_text.h and redis_shape.h, never as they were
+ * sent. Beside them: which of them the sessions have given names to.
  *
  * Bounded: where there is no room a text that was not asked for lately goes, and its number is not
  * known any more; likewise a session's name. One store for the process, owned by the event-loop
@@ -35,8 +35,8 @@ int queries_begin(void);
 void queries_end(void);
 
 /*
- * The number of a text, newly given where it has none. QUERY_NONE without a store, for an empty
- * text, or where there is no room. At most 65535 bytes of each are kept.
+ * The number of a text with its summary, newly given where they have none. QUERY_NONE without a
+ * store, for an empty text, or where there is no room. At most 65535 bytes of each are kept.
  */
 uint32_t queries_put(const struct query *query);
 
