@@ -144,19 +144,19 @@ static size_t resident(void)
 static void answer(const struct otlp_counts *counts)
 {
 	char news[OTLP_NEWS_SIZE] = "";
-	bool bad = false;
 	json_t *dropped = json_object(), *books;
-	bool told = otlp_news(otlp, news, &bad);
+	enum otlp_news kind = otlp_news(otlp, news);
 
 	for (int i = 0; i < OTLP_DROPS; i++)
 		json_object_set_new(dropped, reasons[i],
 				    json_integer((json_int_t)counts->dropped[i]));
-	books = json_pack("{sI sI so sI sI sI sI sI sI sb sb ss}", "pushed", (json_int_t)pushed,
+	books = json_pack("{sI sI so sI sI sI sI sI sI sb sb sb ss}", "pushed", (json_int_t)pushed,
 			  "exported", (json_int_t)counts->exported, "dropped", dropped, "failures",
 			  (json_int_t)counts->failures, "retries", (json_int_t)counts->retries,
 			  "queued", (json_int_t)counts->queued, "longest", (json_int_t)longest,
 			  "spent", (json_int_t)spent, "resident", (json_int_t)resident(), "told",
-			  told, "bad", bad, "news", news);
+			  kind != OTLP_NO_NEWS, "bad", kind == OTLP_FAILING, "warned",
+			  kind == OTLP_WARNED, "news", news);
 	json_dumpf(books, stdout, JSON_COMPACT);
 	putchar('\n');
 	fflush(stdout);

@@ -156,15 +156,22 @@ static void log_losses(struct daemon *daemon, uint64_t now)
 static void log_traces(struct daemon *daemon)
 {
 	char text[OTLP_NEWS_SIZE];
-	bool bad;
 
-	if (!otlp_news(daemon->otlp, text, &bad))
-		return;
-	if (bad)
+	switch (otlp_news(daemon->otlp, text)) {
+	case OTLP_NO_NEWS:
+		break;
+	case OTLP_FAILING:
 		log_warning_with(LOGGER, LOG_EXTRA(LOG_TEXT("why", text)),
 				 "not all spans get to the collector");
-	else
+		break;
+	case OTLP_RESUMED:
 		log_info(LOGGER, "spans get to the collector again");
+		break;
+	case OTLP_WARNED:
+		log_warning_with(LOGGER, LOG_EXTRA(LOG_TEXT("what", text)),
+				 "the collector takes the spans, but warns");
+		break;
+	}
 }
 
 static void draw(struct daemon *daemon, uint64_t now)

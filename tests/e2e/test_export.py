@@ -331,15 +331,35 @@ def test_unclear(export, body):
         assert len(receiver.got()) == 2
 
 
-@pytest.mark.parametrize("rejected, exported", [(2, 4), (0, 6), (100, 0)])
+@pytest.mark.parametrize("rejected, exported", [(2, 4), (100, 0)])
 def test_partial(export, rejected, exported):
     answer = partial_success(rejected, "too\nold")
     with Receiver(reply(200, answer)) as receiver, export(receiver) as exporter:
         exporter.tell("requests 2")
         books = exporter.wait_for(lambda books: books["bad"])
-        assert books["news"].endswith("too_old")
+        assert books["news"] == "it rejected some spans: too_old"
         assert dropped(books, "rejected") == 6 - exported and books["exported"] == exported
         assert books["failures"] == books["retries"] == 0 and len(receiver.got()) == 1
+
+
+def test_warning(export):
+    """A message where nothing was rejected is a warning, told once; what fails then is told."""
+    warning = reply(200, partial_success(0, "use\tgRPC"))
+    with (
+        Receiver(reply(400), warning, warning, reply(400)) as receiver,
+        export(receiver) as exporter,
+    ):
+        exporter.tell("requests 2")
+        exporter.wait_for(lambda books: books["bad"])
+        exporter.tell("requests 2")
+        books = exporter.wait_for(lambda books: not books["bad"])
+        assert not books["warned"] and books["news"] == ""
+        exporter.tell("requests 2")
+        books = exporter.wait_for(lambda books: books["warned"])
+        assert not books["bad"] and books["news"] == "use_gRPC"
+        assert books["exported"] == 12 and dropped(books, "refused") == 6
+        exporter.tell("requests 2")
+        exporter.wait_for(lambda books: books["bad"])
 
 
 @pytest.mark.parametrize("fault", [reset_in_body, reset_in_answer, nonsense])

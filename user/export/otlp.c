@@ -79,9 +79,9 @@ struct otlp_counts otlp_counts(const struct otlp *otlp)
 	return counts;
 }
 
-bool otlp_news(struct otlp *otlp, char ret[OTLP_NEWS_SIZE], bool *ret_bad)
+enum otlp_news otlp_news(struct otlp *otlp, char ret[OTLP_NEWS_SIZE])
 {
-	return otlp && otlp_sender_news(otlp->sender, ret, ret_bad);
+	return otlp ? otlp_sender_news(otlp->sender, ret) : OTLP_NO_NEWS;
 }
 
 /* ---- life ---- */

@@ -56,11 +56,15 @@ void otlp_report(const struct otlp *otlp, struct self_writer *writer);
 
 #define OTLP_NEWS_SIZE 320
 
-/*
- * Whether something has changed that the user should be told: batches fail, and how, or get through
- * again. `ret` is a text then, *ret_bad whether it is about a failure. Never waits.
- */
-bool otlp_news(struct otlp *otlp, char ret[OTLP_NEWS_SIZE], bool *ret_bad);
+enum otlp_news {
+	OTLP_NO_NEWS,
+	OTLP_FAILING, /* spans do not get there, or not all of them: the text says why */
+	OTLP_RESUMED, /* they do again */
+	OTLP_WARNED,  /* they do, but the collector has something to say: the text */
+};
+
+/* What has changed that the user should be told, and the text that goes with it. Never waits. */
+enum otlp_news otlp_news(struct otlp *otlp, char ret[OTLP_NEWS_SIZE]);
 
 /*
  * Sends what waits, for as long as configured at most, and frees the exporter. Returns how many

@@ -24,9 +24,13 @@ enum otlp_verdict {
 
 struct otlp_answer {
 	enum otlp_verdict verdict;
-	uint64_t rejected;	   /* spans, of those in the request */
-	uint64_t after;		   /* ns: not before they have passed (Retry-After); 0: not said */
-	char text[OTLP_TEXT_SIZE]; /* what was wrong, for the user; "" nothing. Printable ASCII */
+	uint64_t rejected; /* spans, of those in the request */
+	uint64_t after;	   /* ns: not before they have passed (Retry-After); 0: not said */
+	/*
+	 * What was wrong, for the user; of what was accepted whole, what the collector warns of, ""
+	 * nothing. Printable ASCII.
+	 */
+	char text[OTLP_TEXT_SIZE];
 };
 
 struct otlp_http;

@@ -35,12 +35,12 @@ struct otlp_sender {
 	_Atomic uint64_t dropped[OTLP_DROPS];
 	pthread_mutex_t news_lock;
 	char news[OTLP_NEWS_SIZE];
-	bool news_bad, news_there;
+	enum otlp_news news_kind; /* OTLP_NO_NEWS: they were taken */
 	/* The thread's. */
 	uint64_t taken;	     /* spans, since the start */
 	uint64_t not_before; /* the collector wants to be left alone until then */
 	bool failing, unreachable, last_try;
-	uint64_t told;
+	uint64_t told, warned; /* when last; 0: never */
 };
 
 /* ---- for the event-loop thread ---- */
@@ -128,40 +128,60 @@ void otlp_sender_counts(const struct otlp_sender *sender, struct otlp_counts *re
 	ret->queued = otlp_queue_spans(&sender->queue);
 }
 
-bool otlp_sender_news(struct otlp_sender *sender, char ret[OTLP_NEWS_SIZE], bool *ret_bad)
+enum otlp_news otlp_sender_news(struct otlp_sender *sender, char ret[OTLP_NEWS_SIZE])
 {
-	bool there;
+	enum otlp_news kind;
 
 	if (pthread_mutex_trylock(&sender->news_lock))
-		return false;
-	there = sender->news_there;
-	if (there) {
+		return OTLP_NO_NEWS;
+	kind = sender->news_kind;
+	if (kind != OTLP_NO_NEWS)
 		memcpy(ret, sender->news, sizeof(sender->news));
-		*ret_bad = sender->news_bad;
-		sender->news_there = false;
-	}
+	sender->news_kind = OTLP_NO_NEWS;
 	pthread_mutex_unlock(&sender->news_lock);
-	return there;
+	return kind;
 }
 
 /* ---- the thread: news ---- */
 
-/* `bad` is NULL where it got through. */
-static void tell(struct otlp_sender *sender, const char *bad)
+/* False: a warning, which never takes the place of what was not read yet. */
+static bool put_news(struct otlp_sender *sender, enum otlp_news kind, const char *text)
+{
+	bool room;
+
+	pthread_mutex_lock(&sender->news_lock);
+	room = kind != OTLP_WARNED || sender->news_kind == OTLP_NO_NEWS;
+	if (room) {
+		sender->news_kind = kind;
+		snprintf(sender->news, sizeof(sender->news), "%s", text);
+	}
+	pthread_mutex_unlock(&sender->news_lock);
+	return room;
+}
+
+static void tell_failing(struct otlp_sender *sender, const char *why)
 {
 	uint64_t now = clock_now();
 
-	if (!bad && !sender->failing)
+	if (sender->failing && now - sender->told < TELL_NS)
 		return;
-	if (bad && sender->failing && now - sender->told < TELL_NS)
-		return;
-	sender->failing = bad;
+	sender->failing = true;
 	sender->told = now;
-	pthread_mutex_lock(&sender->news_lock);
-	sender->news_there = true;
-	sender->news_bad = bad;
-	snprintf(sender->news, sizeof(sender->news), "%s", bad ? bad : "");
-	pthread_mutex_unlock(&sender->news_lock);
+	put_news(sender, OTLP_FAILING, why);
+}
+
+/* All of a batch got through. A warning may come with each: the first one is told, then by time. */
+static void tell_success(struct otlp_sender *sender, const char *warning)
+{
+	uint64_t now = clock_now();
+
+	if (sender->failing)
+		put_news(sender, OTLP_RESUMED, "");
+	sender->failing = false;
+	if (!warning[0] || (sender->warned && now - sender->warned < TELL_NS))
+		return;
+	if (put_news(sender, OTLP_WARNED, warning))
+		sender->warned = now;
 }
 
 /* ---- the thread: one batch ---- */
@@ -229,8 +249,10 @@ static void finish(struct otlp_sender *sender, const struct otlp_answer *answer,
 {
 	uint64_t rejected = least(answer->rejected, spans);
 
-	if (answer->verdict != OTLP_CUT_SHORT)
-		tell(sender, answer->text[0] ? answer->text : NULL);
+	if (answer->verdict == OTLP_ACCEPTED && !rejected)
+		tell_success(sender, answer->text);
+	else if (answer->verdict != OTLP_CUT_SHORT)
+		tell_failing(sender, answer->text);
 	switch (answer->verdict) {
 	case OTLP_ACCEPTED:
 		atomic_fetch_add(&sender->exported, spans - rejected);
@@ -263,7 +285,7 @@ static bool send_batch(struct otlp_sender *sender)
 		post(sender, &answer);
 		if (answer.verdict != OTLP_AGAIN)
 			break;
-		tell(sender, answer.text);
+		tell_failing(sender, answer.text);
 		if (!wait_again(sender, attempt, deadline))
 			break;
 		atomic_fetch_add(&sender->retries, 1);

@@ -31,7 +31,7 @@ struct otlp_queue *otlp_sender_queue(struct otlp_sender *sender);
 void otlp_sender_wake(struct otlp_sender *sender); /* a span was added: are there enough? */
 void otlp_sender_stop(struct otlp_sender *sender);
 void otlp_sender_counts(const struct otlp_sender *sender, struct otlp_counts *ret);
-bool otlp_sender_news(struct otlp_sender *sender, char ret[OTLP_NEWS_SIZE], bool *ret_bad);
+enum otlp_news otlp_sender_news(struct otlp_sender *sender, char ret[OTLP_NEWS_SIZE]);
 
 /* The thread's function. */
 void *otlp_sender_run(void *sender);

@@ -31,7 +31,7 @@ class Exporter:
                 | (env or {}),
             )
         self.left = None
-        self.told = {"bad": False, "news": ""}
+        self.told = {"bad": False, "warned": False, "news": ""}
 
     def __enter__(self):
         return self
@@ -51,7 +51,7 @@ class Exporter:
         gone = books["exported"] + sum(books["dropped"].values()) + books["queued"]
         assert books["pushed"] == gone, books
         if books["told"]:
-            self.told = {"bad": books["bad"], "news": books["news"]}
+            self.told = {name: books[name] for name in ("bad", "warned", "news")}
         return books | self.told
 
     def books(self):
