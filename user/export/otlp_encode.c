@@ -5,7 +5,7 @@
 
 #include "util/utf8.h"
 
-#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+#define REPLACEMENT BYTES("\xef\xbf\xbd") /* U+FFFD */
 
 /* trace.proto, enum SpanFlags: whether `remote` is known, and what it is. */
 #define FLAG_HAS_REMOTE (1U << 8)
@@ -56,6 +56,18 @@ static size_t valid_size(struct bytes text)
 	return used;
 }
 
+/* So much of a text, not within a character: it has three bytes after its first at most. */
+static struct bytes cut(struct bytes text, size_t most)
+{
+	size_t size = most;
+
+	if (text.size <= most)
+		return text;
+	for (int i = 0; i < 3 && size && (text.data[size] & 0xc0) == 0x80; i++)
+		size--;
+	return bytes_first(text, size);
+}
+
 /* As much as has room of a text, with U+FFFD for each byte that is none. */
 static struct bytes repair(struct otlp_encoder *encoder, struct bytes text)
 {
@@ -65,17 +77,14 @@ static struct bytes repair(struct otlp_encoder *encoder, struct bytes text)
 	if (end > to + OTLP_TEXT_MOST)
 		end = to + OTLP_TEXT_MOST;
 	while (text.size > 0) {
-		size_t good = valid_size(text);
-		size_t room = (size_t)(end - to);
+		struct bytes valid = bytes_first(text, valid_size(text));
+		struct bytes good = cut(valid, (size_t)(end - to));
 
-		if (good + sizeof(REPLACEMENT) > room)
+		to = mempcpy(to, good.data, good.size);
+		text = bytes_skip(text, good.size);
+		if (!text.size || good.size < valid.size || (size_t)(end - to) < REPLACEMENT.size)
 			break;
-		memcpy(to, text.data, good);
-		to += good;
-		text = bytes_skip(text, good);
-		if (!text.size)
-			break;
-		to = mempcpy(to, REPLACEMENT, sizeof(REPLACEMENT) - 1);
+		to = mempcpy(to, REPLACEMENT.data, REPLACEMENT.size);
 		text = bytes_skip(text, 1);
 	}
 	encoder->repaired_size += (size_t)(to - begin);
@@ -85,12 +94,7 @@ static struct bytes repair(struct otlp_encoder *encoder, struct bytes text)
 /* One collector refuses the whole batch for a text that is no UTF-8. */
 static ProtobufCBinaryData clean(struct otlp_encoder *encoder, struct bytes text)
 {
-	if (text.size > OTLP_TEXT_MOST) {
-		text.size = OTLP_TEXT_MOST;
-		/* Not within a character, which has three bytes after its first at most. */
-		for (int i = 0; i < 3 && (text.data[text.size] & 0xc0) == 0x80; i++)
-			text.size--;
-	}
+	text = cut(text, OTLP_TEXT_MOST);
 	if (valid_size(text) < text.size)
 		text = repair(encoder, text);
 	return (ProtobufCBinaryData){ text.size, (uint8_t *)text.data };
