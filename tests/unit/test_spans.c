@@ -345,6 +345,9 @@ static void test_paths(void **state)
 {
 	static const char *const cases[][2] = {
 		{ "/a?b=secret", "/a" },
+		{ "/a#token=secret", "/a" },
+		{ "/a;v#token=secret/b", "/a" },
+		{ "http://h#token=secret", "/" },
 		{ "/a;jsessionid=secret", "/a" },
 		{ "/a;jsessionid=secret?b", "/a" },
 		{ "/a;v=secret/b;c/d", "/a/b/d" },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sink/fold.h"
 
+#include "sink/target.h"
 #include "util/utf8.h"
 
 #define HEX_LEAST 8
@@ -160,23 +161,13 @@ static size_t put(char *ret, size_t room, struct bytes in)
 	return used;
 }
 
-static struct bytes next_segment(struct bytes path)
-{
-	const uint8_t *slash = path.size ? memchr(path.data, '/', path.size) : NULL;
-
-	return bytes_first(path, slash ? (size_t)(slash - path.data) : path.size);
-}
-
 size_t fold_path(struct bytes path, char *ret, size_t size)
 {
 	size_t room = size - 1, used = 0;
 
 	while (path.size > 0 && used < room) {
-		struct bytes segment = next_segment(path), text = segment;
-		const uint8_t *parameters = memchr(segment.data, ';', segment.size);
+		struct bytes text, segment = target_segment(path, &text);
 
-		if (parameters)
-			text.size = (size_t)(parameters - segment.data);
 		if (fold_variable(text))
 			text = PLACEHOLDER;
 		used += put(ret + used, room - used, text);

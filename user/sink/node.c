@@ -2,6 +2,7 @@
 #include "sink/node.h"
 
 #include "details.h"
+#include "sink/target.h"
 
 #define KEPT 256 /* idle blocks */
 
@@ -31,44 +32,22 @@ static struct bytes copy(struct node_words *words, struct bytes text)
 	return ret;
 }
 
-/*
- * As in a route, without the parameters of its segments (RFC 3986, section 3.3): ";jsessionid=..."
- * is what a session's cookie is.
- */
-static struct bytes copy_path(struct node_words *words, struct bytes path)
+/* The path of a target, as in a route; likewise. */
+static struct bytes copy_path(struct node_words *words, struct bytes target)
 {
-	struct bytes ret = copy(words, path);
-	uint8_t *bytes = words->bytes + words->used - ret.size;
-	bool parameter = false;
-	size_t size = 0;
+	struct bytes ret = { words->bytes + words->used, 0 }, path, name;
+	size_t before = words->used;
 
-	for (size_t i = 0; i < ret.size; i++) {
-		parameter = bytes[i] == ';' || (parameter && bytes[i] != '/');
-		if (!parameter)
-			bytes[size++] = bytes[i];
-	}
-	words->used -= ret.size - size;
-	ret.size = size;
-	return ret;
-}
-
-/* The path in a request target: RFC 9112 section 3.2; "*" and an authority have none. */
-static struct bytes path_of(struct bytes target)
-{
-	const uint8_t *end = memchr(target.data, '?', target.size);
-	size_t at = 0;
-
-	if (end)
-		target.size = end - target.data;
-	if (bytes_begin(target, BYTES("/")))
-		return target;
-	while (at + 3 <= target.size && memcmp(target.data + at, "://", 3) != 0)
-		at++;
-	if (at + 3 > target.size)
+	if (!target_path(target, &path) || path.size > sizeof(words->bytes) - words->used)
 		return (struct bytes){ 0 };
-	target = bytes_skip(target, at + 3);
-	end = memchr(target.data, '/', target.size);
-	return end ? bytes_skip(target, end - target.data) : BYTES("/");
+	while (path.size) {
+		path = bytes_skip(path, target_segment(path, &name).size);
+		copy(words, name);
+		copy(words, bytes_first(path, 1)); /* the slash behind */
+		path = bytes_skip(path, 1);
+	}
+	ret.size = words->used - before;
+	return ret;
 }
 
 static struct node_words *words_keep(struct nodes *nodes, const struct exchange *exchange)
@@ -82,7 +61,7 @@ static struct node_words *words_keep(struct nodes *nodes, const struct exchange 
 		return NULL;
 	memset(words, 0, offsetof(struct node_words, bytes));
 	if (exchange->target.data)
-		words->path = copy_path(words, path_of(exchange->target));
+		words->path = copy_path(words, exchange->target);
 	if (!exchange->details)
 		return words;
 	words->known = true;

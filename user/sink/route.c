@@ -6,6 +6,7 @@
 
 #include "sink/fold.h"
 #include "sink/pattern.h"
+#include "sink/target.h"
 #include "util/names.h"
 #include "util/utf8.h"
 
@@ -96,34 +97,6 @@ void routes_free(struct routes *routes)
 
 /* ---- paths ---- */
 
-static struct bytes cut_at(struct bytes text, const char *set)
-{
-	size_t i = 0;
-
-	while (i < text.size && (!text.data[i] || !strchr(set, text.data[i])))
-		i++;
-	return bytes_first(text, i);
-}
-
-/*
- * The path of a target in one of the four forms of RFC 9112, section 3.2. False: it has none and
- * stands for itself.
- */
-static bool find_path(struct bytes *target)
-{
-	const uint8_t *scheme;
-
-	*target = cut_at(*target, "?#");
-	if (target->size == 0 || target->data[0] == '/')
-		return true;
-	scheme = memmem(target->data, target->size, "://", 3);
-	if (!scheme)
-		return false;
-	*target = bytes_skip(*target, (size_t)(scheme - target->data) + 3);
-	*target = bytes_skip(*target, cut_at(*target, "/").size);
-	return true;
-}
-
 static uint16_t work_out(const struct routes *routes, struct bytes path, uint32_t holder)
 {
 	size_t segments = pattern_segments(path);
@@ -160,25 +133,24 @@ static size_t hash_path(struct bytes path)
 uint16_t routes_find(struct routes *routes, struct bytes target, uint32_t holder)
 {
 	struct cached *cached;
+	struct bytes path;
 	uint16_t name;
 
-	if (!find_path(&target))
+	if (!target_path(target, &path))
 		return names_intern(NAME_ROUTE, bytes_equal(target, BYTES("*")) ?
 							BYTES("*") :
 							BYTES("{authority}"));
-	if (target.size == 0)
-		target = BYTES("/");
-	if (target.size > CACHED_PATH)
-		return work_out(routes, target, holder);
-	cached = &routes->cache[hash_path(target)];
-	if (cached->name != NAME_NONE && cached->size == target.size &&
-	    memcmp(cached->path, target.data, target.size) == 0)
+	if (path.size > CACHED_PATH)
+		return work_out(routes, path, holder);
+	cached = &routes->cache[hash_path(path)];
+	if (cached->name != NAME_NONE && cached->size == path.size &&
+	    memcmp(cached->path, path.data, path.size) == 0)
 		return cached->name;
-	name = work_out(routes, target, holder);
+	name = work_out(routes, path, holder);
 	if (name != NAME_OTHER) {
 		cached->name = name;
-		cached->size = (uint8_t)target.size;
-		memcpy(cached->path, target.data, target.size);
+		cached->size = (uint8_t)path.size;
+		memcpy(cached->path, path.data, path.size);
 	}
 	return name;
 }
