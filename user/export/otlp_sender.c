@@ -23,7 +23,7 @@
 #define NEVER UINT64_MAX
 
 struct otlp_sender {
-	const struct config_traces *config;
+	struct config_traces config; /* a copy for its numbers: the other is swapped by a reread */
 	struct otlp_queue queue;
 	struct otlp_batch *batch;
 	struct otlp_http *http;
@@ -60,7 +60,7 @@ int otlp_sender_new(const struct config_traces *config, struct otlp_sender **ret
 
 	if (!sender)
 		return -ENOMEM;
-	sender->config = config;
+	sender->config = *config;
 	sender->wanted = sender->end = NEVER;
 	sender->waker = (struct otlp_waker){ -1, end_of, sender };
 	pthread_mutex_init(&sender->news_lock, NULL);
@@ -114,7 +114,7 @@ void otlp_sender_wake(struct otlp_sender *sender)
 
 void otlp_sender_stop(struct otlp_sender *sender)
 {
-	atomic_store(&sender->end, clock_now() + sender->config->flush);
+	atomic_store(&sender->end, clock_now() + sender->config.flush);
 	eventfd_write(sender->waker.fd, 1);
 }
 
@@ -232,7 +232,7 @@ static void post(struct otlp_sender *sender, struct otlp_answer *ret)
 	bool packed;
 	const void *body = otlp_batch_body(sender->batch, &size, &packed);
 
-	otlp_http_post(sender->http, body, size, packed, sender->config->timeout, &sender->waker,
+	otlp_http_post(sender->http, body, size, packed, sender->config.timeout, &sender->waker,
 		       ret);
 	sender->unreachable = ret->verdict == OTLP_AGAIN;
 	if (sender->unreachable)
@@ -274,7 +274,7 @@ static void finish(struct otlp_sender *sender, const struct otlp_answer *answer,
 /* Makes a batch and gets rid of it. False: nothing was there. */
 static bool send_batch(struct otlp_sender *sender)
 {
-	uint64_t deadline = clock_now() + sender->config->retry;
+	uint64_t deadline = clock_now() + sender->config.retry;
 	size_t spans = otlp_batch_fill(sender->batch, &sender->queue);
 	struct otlp_answer answer = { .verdict = OTLP_AGAIN };
 
@@ -300,8 +300,8 @@ static bool send_batch(struct otlp_sender *sender)
 /* Until a full batch waits, or for `delay`, or to the end; and as long as the collector wants. */
 static void idle(struct otlp_sender *sender)
 {
-	uint64_t until = clock_now() + sender->config->delay;
-	uint64_t full = sender->taken + least(sender->config->batch, sender->config->queue / 2);
+	uint64_t until = clock_now() + sender->config.delay;
+	uint64_t full = sender->taken + least(sender->config.batch, sender->config.queue / 2);
 
 	atomic_store(&sender->wanted, full);
 	while (end_of(sender) == NEVER && clock_now() < until &&

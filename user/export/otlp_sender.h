@@ -23,7 +23,7 @@
 
 struct otlp_sender;
 
-/* The event-loop thread's. Errors of otlp_sender_new() as otlp_open()'s. */
+/* The event-loop thread's. Errors of otlp_sender_new() as otlp_open()'s; `config` is copied. */
 int otlp_sender_new(const struct config_traces *config, struct otlp_sender **ret, char *error,
 		    size_t size);
 void otlp_sender_free(struct otlp_sender *sender);
