@@ -313,17 +313,19 @@ static void test_series_limit(void **state)
 {
 	struct connection served = connect_to(&traffic_http, SIDE_SERVER, "10.0.0.9");
 	struct config small = config;
-	uint64_t total = 0;
+	uint64_t total = 0, own = 0;
 	size_t lines = 0;
 
 	(void)state;
 	small.limits.series = 100;
+	small.limits.endpoint_limit = 1;
 	assert_int_equal(metrics_configure(metrics, &small), 0);
 	for (unsigned int i = 0; i < 1000; i++) {
 		struct exchange exchange = traffic_exchange(&served, "GET", 1);
 
+		/* A second route is one too many, and then there is no room for so many codes. */
 		exchange.code = (uint16_t)(200 + i % 300);
-		exchange.target = BYTES("/");
+		exchange.target = i % 2 ? BYTES("/a") : BYTES("/");
 		report(&exchange);
 	}
 	render(EXPOSITION_TEXT);
@@ -334,9 +336,14 @@ static void test_series_limit(void **state)
 	shows("# TYPE http_requests_total counter");
 	for (const struct series *series =
 		     series_first(metrics_series(metrics), METRIC_HTTP_REQUESTS);
-	     series; series = series->next)
+	     series; series = series->next) {
 		total += series->count;
+		if (series->key.names[AT_ROUTE] != NAME_OTHER)
+			own += series->count;
+	}
 	assert_int_equal(total, 1000);
+	/* What lost a label to both bounds was lost once. */
+	assert_int_equal(series_dropped(metrics_series(metrics), METRIC_HTTP_REQUESTS), 1000 - own);
 	assert_non_null(strstr(scrape.data,
 			       "http_requests_total{service=\"other\",namespace=\"\",pod=\"\","
 			       "container=\"\",method=\"other\",endpoint=\"other\","

@@ -89,16 +89,14 @@ static void count(struct metrics *metrics, const struct exchange *exchange,
 		  const struct series_key *key, const struct series_key *duration,
 		  struct shortcut_tag tag, bool cut)
 {
-	series_add(metrics->series, key, 1);
-	if (cut)
+	if (!series_add(metrics->series, key, 1) && cut)
 		series_drop(metrics->series, key->metric);
 	if (!is_timed(exchange))
 		return;
-	series_observe(metrics->series, duration, exchange->end - exchange->begin);
-	if (cut) {
+	if (!series_observe(metrics->series, duration, exchange->end - exchange->begin) && cut)
 		series_drop(metrics->series, duration->metric);
+	if (cut)
 		return;
-	}
 	metrics->observed = series_find(metrics->series, duration);
 	shortcut_set(shortcut_place(&metrics->shortcuts, tag), tag,
 		     series_find(metrics->series, key), metrics->observed);
@@ -225,7 +223,7 @@ static void move_database(struct metrics *metrics, const struct connection *conn
 {
 	struct series_key pool = key_of(connection, METRIC_DB_POOL);
 	struct series_key key = key_of(connection, METRIC_DB_CONNECTIONS);
-	bool cut;
+	bool cut, away = false;
 
 	series_move(metrics->series, &pool, in_use(after) - in_use(before));
 	key.names[AT_PEER] = peer_label(metrics, connection, &cut);
@@ -235,9 +233,9 @@ static void move_database(struct metrics *metrics, const struct connection *conn
 	}
 	if (is_open(after)) {
 		key.choice = (uint8_t)after;
-		series_move(metrics->series, &key, 1);
+		away = series_move(metrics->series, &key, 1);
 	}
-	if (cut && is_open(after) > is_open(before))
+	if (cut && !away && is_open(after) > is_open(before))
 		series_drop(metrics->series, key.metric);
 }
 
@@ -245,8 +243,7 @@ static void move_open(struct metrics *metrics, struct series_key *key, bool cut,
 {
 	if (!delta)
 		return;
-	series_move(metrics->series, key, delta);
-	if (cut && delta > 0)
+	if (!series_move(metrics->series, key, delta) && cut && delta > 0)
 		series_drop(metrics->series, key->metric);
 }
 
@@ -288,8 +285,7 @@ static void count_tcp(struct metrics *metrics, const struct connection *connecti
 	key.choice = connection->side;
 	key.names[AT_PROTOCOL] = protocol_label(connection);
 	key.names[AT_PEER] = peer_label(metrics, connection, &cut);
-	series_add(metrics->series, &key, 1);
-	if (cut)
+	if (!series_add(metrics->series, &key, 1) && cut)
 		series_drop(metrics->series, metric);
 }
 
@@ -302,8 +298,8 @@ static void observe_connect(struct metrics *metrics, const struct connection *co
 	    connection->established < connection->born)
 		return;
 	key.names[AT_PEER] = peer_label(metrics, connection, &cut);
-	series_observe(metrics->series, &key, connection->established - connection->born);
-	if (cut)
+	if (!series_observe(metrics->series, &key, connection->established - connection->born) &&
+	    cut)
 		series_drop(metrics->series, METRIC_TCP_CONNECT);
 }
 

@@ -279,7 +279,7 @@ static struct series *get(struct series_set *set, const struct series_key *key, 
 
 /* ---- values ---- */
 
-void series_add(struct series_set *set, const struct series_key *key, uint64_t n)
+bool series_add(struct series_set *set, const struct series_key *key, uint64_t n)
 {
 	bool away;
 	struct series *series = get(set, key, &away);
@@ -287,10 +287,11 @@ void series_add(struct series_set *set, const struct series_key *key, uint64_t n
 	set->metrics[key->metric].dropped += away && n > 0;
 	if (series)
 		series->count += n;
+	return away;
 }
 
 /* A key that stands in `other` stays there until none of the metric does: see has_room(). */
-void series_move(struct series_set *set, const struct series_key *key, int64_t delta)
+bool series_move(struct series_set *set, const struct series_key *key, int64_t delta)
 {
 	struct metric *metric = &set->metrics[key->metric];
 	bool away;
@@ -301,6 +302,7 @@ void series_move(struct series_set *set, const struct series_key *key, int64_t d
 		metric->away += delta;
 	if (series)
 		series->level += delta;
+	return away;
 }
 
 /* Durations are as good as random: adding up all comparisons costs less than guessing a few. */
@@ -331,15 +333,15 @@ struct series *series_find(struct series_set *set, const struct series_key *key)
 	return find(set, key);
 }
 
-void series_observe(struct series_set *set, const struct series_key *key, uint64_t ns)
+bool series_observe(struct series_set *set, const struct series_key *key, uint64_t ns)
 {
 	bool away;
 	struct series *series = get(set, key, &away);
 
 	set->metrics[key->metric].dropped += away;
-	if (!series)
-		return;
-	series_record(set, series, ns);
+	if (series)
+		series_record(set, series, ns);
+	return away;
 }
 
 void series_drop(struct series_set *set, unsigned int metric)

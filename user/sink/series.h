@@ -94,17 +94,20 @@ void series_set_free(struct series_set *set);
 /* Takes another limit from now on; what exists stays. */
 void series_set_limit(struct series_set *set, uint64_t limit);
 
-/* Adds to a counter; 0 makes the series known. A hash look-up. */
-void series_add(struct series_set *set, const struct series_key *key, uint64_t n);
+/*
+ * Adds to a counter; 0 makes the series known. A hash look-up. True, as the next two: the series
+ * `other` stands for the key's, which is counted as dropped already.
+ */
+bool series_add(struct series_set *set, const struct series_key *key, uint64_t n);
 
 /*
  * Moves a gauge. What was added under a key is subtracted from the same series, also when the
  * limit changes between.
  */
-void series_move(struct series_set *set, const struct series_key *key, int64_t delta);
+bool series_move(struct series_set *set, const struct series_key *key, int64_t delta);
 
 /* Puts a duration into a histogram. */
-void series_observe(struct series_set *set, const struct series_key *key, uint64_t ns);
+bool series_observe(struct series_set *set, const struct series_key *key, uint64_t ns);
 
 /*
  * The series of a key, or NULL while it has none of its own. It stays where it is as long as the
