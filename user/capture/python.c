@@ -287,7 +287,7 @@ int python_find(struct remote *remote, const struct image *image, struct python 
 		return -ENOTSUP;
 	*ret_why = "its threads' states are not where they are sought";
 	if (!search_runtime(remote, runtime, size, &states))
-		return remote->reads < REMOTE_READS ? -EAGAIN : -ENOENT;
+		return remote_spent(remote) ? -ENOENT : -EAGAIN;
 	collect_states(remote, &states);
 	*ret_why = "its threads do not agree on where their states are";
 	if (choose_slots(remote, &states, &found.way))

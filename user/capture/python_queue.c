@@ -6,9 +6,10 @@
 #include "capture/python.h"
 
 #define PIECE (64 * 1024)
-#define OVERLAP 64 /* no text that is sought is longer */
-#define TEXTS 8	   /* places at which one may be */
-#define METHODS 64 /* of a type */
+#define SEARCH_MOST ((size_t)64 << 20) /* bytes of an image that are looked through: 20 ms */
+#define OVERLAP 64		       /* no text that is sought is longer */
+#define TEXTS 8			       /* places at which one may be */
+#define METHODS 64		       /* of a type */
 
 /* PyMethodDef */
 struct method {
@@ -27,10 +28,40 @@ struct sought {
 	uint64_t functions[LIST];
 };
 
-/* Where the text lies, as one of its own or at the end of another. */
-static unsigned int find_texts(struct remote *remote, const struct image *image, const char *sought,
-			       char *piece, uint64_t ret[TEXTS])
+/* An image being looked through, whose segments are as large as its process says. */
+struct scan {
+	struct remote *remote;
+	const struct image *image;
+	size_t done; /* bytes */
+	char piece[PIECE];
+};
+
+static struct scan *scan_new(struct remote *remote, const struct image *image)
 {
+	struct scan *scan = malloc(sizeof(*scan));
+
+	if (!scan)
+		return NULL;
+	scan->remote = remote;
+	scan->image = image;
+	scan->done = 0;
+	return scan;
+}
+
+/* Reads the piece at an address; 0 where there is nothing, or it was enough. */
+static size_t read_piece(struct scan *scan, uint64_t address)
+{
+	if (scan->done >= SEARCH_MOST)
+		return 0;
+	scan->done += PIECE;
+	return remote_bulk(scan->remote, address, scan->piece, PIECE);
+}
+
+/* Where the text lies, as one of its own or at the end of another. */
+static unsigned int find_texts(struct scan *scan, const char *sought, uint64_t ret[TEXTS])
+{
+	const struct image *image = scan->image;
+	const char *piece = scan->piece;
 	size_t size = strlen(sought) + 1;
 	unsigned int count = 0;
 
@@ -38,9 +69,11 @@ static unsigned int find_texts(struct remote *remote, const struct image *image,
 		uint64_t at = 0;
 
 		while (!image->segments[i].writable && at < image->segments[i].size) {
-			size_t n = remote_bulk(remote, image->segments[i].start + at, piece, PIECE);
+			size_t n = read_piece(scan, image->segments[i].start + at);
 			const char *from = piece, *hit;
 
+			if (!n)
+				break;
 			while (count < TEXTS &&
 			       (hit = memmem(from, n - (size_t)(from - piece), sought, size))) {
 				ret[count++] =
@@ -90,19 +123,22 @@ static bool read_table(struct remote *remote, uint64_t at, struct sought *sought
 }
 
 /* Looks in the data for a table with that name in it. */
-static bool search_data(struct remote *remote, const struct image *image, uint64_t name,
-			char *piece, struct sought *sought)
+static bool search_data(struct scan *scan, uint64_t name, struct sought *sought)
 {
+	const struct image *image = scan->image;
+
 	for (unsigned int i = 0; i < image->segment_count; i++) {
 		uint64_t start = image->segments[i].start & ~7ULL;
 		uint64_t size = image->segments[i].size;
 
 		for (uint64_t at = 0; image->segments[i].writable && at < size; at += PIECE) {
-			size_t n = remote_bulk(remote, start + at, piece, PIECE);
+			size_t n = read_piece(scan, start + at);
 
+			if (!n)
+				break;
 			for (size_t k = 0; k + sizeof(name) <= n; k += sizeof(name)) {
-				if (memcmp(piece + k, &name, sizeof(name)) == 0 &&
-				    read_table(remote, start + at + k, sought))
+				if (memcmp(scan->piece + k, &name, sizeof(name)) == 0 &&
+				    read_table(scan->remote, start + at + k, sought))
 					return true;
 			}
 		}
@@ -113,24 +149,24 @@ static bool search_data(struct remote *remote, const struct image *image, uint64
 /* Finds the type that has all of the methods, by the first one's name. */
 static int find_methods(struct remote *remote, const struct image *image, struct sought *sought)
 {
-	char *piece = malloc(PIECE);
+	struct scan *scan = scan_new(remote, image);
 	uint64_t texts[TEXTS];
-	unsigned int n = piece ? find_texts(remote, image, sought->names[0], piece, texts) : 0;
+	unsigned int n = scan ? find_texts(scan, sought->names[0], texts) : 0;
 	bool found = false;
 
 	for (unsigned int i = 0; i < n && !found; i++)
-		found = search_data(remote, image, texts[i], piece, sought);
-	free(piece);
+		found = search_data(scan, texts[i], sought);
+	free(scan);
 	return found ? 0 : -ENOENT;
 }
 
 static bool has_text(struct remote *remote, const struct image *image, const char *text)
 {
-	char *piece = malloc(PIECE);
+	struct scan *scan = scan_new(remote, image);
 	uint64_t texts[TEXTS];
-	bool found = piece && find_texts(remote, image, text, piece, texts);
+	bool found = scan && find_texts(scan, text, texts);
 
-	free(piece);
+	free(scan);
 	return found;
 }
 

@@ -31,7 +31,7 @@ int remote_open(struct remote *remote, int folder)
 {
 	remote->folder = folder;
 	remote->memory = openat(folder, "mem", O_RDONLY | O_CLOEXEC);
-	remote->reads = 0;
+	remote->reads = remote->looks = 0;
 	remote_forget(remote);
 	return remote->memory < 0 ? -errno : 0;
 }
@@ -41,6 +41,11 @@ void remote_close(struct remote *remote)
 	if (remote->memory >= 0)
 		close(remote->memory);
 	remote->memory = -1;
+}
+
+bool remote_spent(const struct remote *remote)
+{
+	return remote->reads >= REMOTE_READS || remote->looks >= REMOTE_LOOKS;
 }
 
 void remote_forget(struct remote *remote)
@@ -70,6 +75,9 @@ bool remote_read(struct remote *remote, uint64_t address, void *ret, size_t size
 {
 	uint8_t *out = ret;
 
+	if (remote->looks >= REMOTE_LOOKS)
+		return false;
+	remote->looks++;
 	while (size > 0) {
 		size_t offset = address % REMOTE_PAGE;
 		size_t piece = REMOTE_PAGE - offset < size ? REMOTE_PAGE - offset : size;

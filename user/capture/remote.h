@@ -17,13 +17,17 @@
 struct remote {
 	int folder; /* /proc/PID; -1 none */
 	int memory;
-	unsigned int reads;	     /* of pages, since remote_open(); see REMOTE_READS */
+	unsigned int reads, looks;   /* of pages, and in those, since remote_open(); see below */
 	uint64_t kept[REMOTE_PAGES]; /* address of the page + 1; 0 none */
 	uint8_t pages[REMOTE_PAGES][REMOTE_PAGE];
 };
 
-/* What one process may cost: then every address is unreadable. Some 10 ms. */
+/*
+ * What one process may cost, which may show anything of itself: then every address is unreadable.
+ * Some 10 ms for the pages, 50 for the looks, of which CPython with 250 threads takes a tenth.
+ */
 #define REMOTE_READS 4000
+#define REMOTE_LOOKS 2000000
 
 /* An O_PATH descriptor of the process's folder, to be closed; -errno. */
 int remote_folder(uint32_t tgid);
@@ -35,13 +39,19 @@ bool remote_lives(int folder);
 int remote_open(struct remote *remote, int folder);
 void remote_close(struct remote *remote);
 
+/* Whether the process has cost what it may. */
+bool remote_spent(const struct remote *remote);
+
 /* Memory may have changed. */
 void remote_forget(struct remote *remote);
 
 /* Copies `size` bytes from the process; false where not all of them are readable. */
 bool remote_read(struct remote *remote, uint64_t address, void *ret, size_t size);
 
-/* The same past the kept pages, for much at once; the bytes read from the beginning on. */
+/*
+ * The same past the kept pages and these bounds, for much at once; the bytes read from the
+ * beginning on.
+ */
 size_t remote_bulk(const struct remote *remote, uint64_t address, void *ret, size_t size);
 
 /* An aligned 64-bit word; 0 where there is none. */
