@@ -2,6 +2,8 @@
 #include "self_report.h"
 
 #include "capture/follow.h"
+#include "proto/queries.h"
+#include "proto/wanted.h"
 #include "protocol.h"
 #include "util/names.h"
 
@@ -101,6 +103,26 @@ static void write_events(const struct observer_counts *counts, struct self_write
 	self_family(writer, "onlooker_processes_evicted_total", SELF_COUNTER,
 		    "Processes forgotten for lack of room; they are resolved anew.");
 	self_value(writer, counts->identities.evicted, NULL);
+	self_family(writer, "onlooker_identities_refused_total", SELF_COUNTER,
+		    "Processes whose service is other, for the table of services is full.");
+	self_value(writer, counts->identities.refused, NULL);
+}
+
+/* What spans lack, or may: a text that went may be one that no span shows any more. */
+static void write_details(const struct pipeline *pipeline, struct self_writer *writer)
+{
+	struct queries_counts queries = queries_counts();
+
+	if (!details_wanted())
+		return;
+	self_family(writer, "onlooker_trace_details_dropped_total", SELF_COUNTER,
+		    "What spans would show, dropped for lack of room, by what it was of.");
+	self_value(writer, queries.forgotten + queries.refused, "of", "statement", NULL);
+	self_value(writer, queries.renamed, "of", "prepared_statement", NULL);
+	self_value(writer,
+		   pipeline->outlet.details.refused + details_store.requests.stolen +
+			   details_store.statements.stolen,
+		   "of", "message", NULL);
 }
 
 static void write_tasks(const struct observer *observer, const struct follow *follow,
@@ -159,6 +181,7 @@ void self_report_write(const struct observer *observer, struct self_writer *writ
 	write_events(&counts, writer);
 	write_losses(observer, writer);
 	write_tasks(observer, counts.follow, writer);
+	write_details(counts.pipeline, writer);
 	write_protocol(counts.pipeline, writer, "onlooker_messages_total",
 		       "Messages parsed, by protocol.", offsetof(struct protocol_counts, messages));
 	write_protocol(counts.pipeline, writer, "onlooker_parse_errors_total",

@@ -59,8 +59,13 @@ def test_on(bed):
             before = observer.scrape().total("process_resident_memory_bytes")
         with observing(bed, "on", {}, variable) as observer:
             assert threads(observer) == 2 and has_library(observer)
-            after = observer.scrape().total("process_resident_memory_bytes")
-            assert before < after < before + COST
+            scrape = observer.scrape()
+            assert before < scrape.total("process_resident_memory_bytes") < before + COST
+            dropped = {
+                labels["of"]: n
+                for labels, n in scrape.select("onlooker_trace_details_dropped_total")
+            }
+            assert dropped == {"statement": 0, "prepared_statement": 0, "message": 0}
         with observing(bed, "disabled", {}, variable, "OTEL_SDK_DISABLED=true") as observer:
             assert threads(observer) == 1
 

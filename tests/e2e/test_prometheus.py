@@ -168,6 +168,7 @@ def test_own_metrics(observer, prometheus):
     assert messages.keys() == {"http", "postgresql", "redis"}
     assert scrape.total("onlooker_parse_errors_total") == 0
     assert scrape.total("onlooker_events_lost_total") == 0
+    assert list(scrape.select("onlooker_identities_refused_total")) == [({}, 0)]
     assert scrape.total("onlooker_series") > 100
     assert scrape.total("process_resident_memory_bytes") > 1 << 20
     assert scrape.total("process_cpu_seconds_total") > 0
