@@ -267,6 +267,12 @@ static void test_conforming(void **state)
 	PG('Q', "select '\\', 'a'\0");
 	PG('Q', "set Standard_Conforming_Strings = off; select '\\', 'a'\0");
 	PG('Q', "select '\\', 'a'\0");
+	PG_ANSWER('S', "standard_conforming_strings\0on\0");
+	PG('Q', "set \"Standard_conforming_strings\" to off\0");
+	PG('Q', "select '\\' secret'\0");
+	PG_ANSWER('S', "standard_conforming_strings\0on\0");
+	PG('Q', "select set_config('standard_conforming_strings', 'off', true)\0");
+	PG('Q', "select '\\' secret'\0");
 	PG_ANSWER('S', "standard_conforming_strings\0off\0");
 	PG('Q', "select '\\', 'a'\0");
 	assert_string_equal(
@@ -274,6 +280,10 @@ static void test_conforming(void **state)
 		"select ? \xe2\x80\xa6 |=SELECT\n"
 		"select ?, ? |=SELECT\n"
 		"set Standard_Conforming_Strings = ?; select ? \xe2\x80\xa6 |=SET SELECT\n"
+		"select ? \xe2\x80\xa6 |=SELECT\n"
+		"set \"Standard_conforming_strings\" to ? |=SET\n"
+		"select ? \xe2\x80\xa6 |=SELECT\n"
+		"select set_config(?, ?, ?) |=SELECT\n"
 		"select ? \xe2\x80\xa6 |=SELECT\n"
 		"select ? \xe2\x80\xa6 |=SELECT\n");
 }

@@ -27,18 +27,35 @@ void pg_text_begin(struct pg_state *state)
 	sql_summary_begin(&draft->summary, draft->brief, sizeof(draft->brief));
 }
 
+static bool is_named(struct bytes text, struct bytes name)
+{
+	return text.size == name.size &&
+	       !strncasecmp((const char *)text.data, (const char *)name.data, text.size);
+}
+
+/*
+ * SET with the name of the setting, perhaps in quotes, or set_config(), of whose arguments nothing
+ * is known: what the server will say of it comes later.
+ */
+static bool may_set(const struct sql_token *token)
+{
+	struct bytes text = token->text;
+
+	if (token->kind == TOKEN_IDENTIFIER && text.size > 1)
+		text = bytes_first(bytes_skip(text, 1), text.size - 2);
+	else if (token->kind != TOKEN_WORD)
+		return false;
+	return is_named(text, CONFORMING) || is_named(text, BYTES("set_config"));
+}
+
 static void take(struct pg_state *state, struct pg_draft *draft, const struct sql_token *token)
 {
 	enum sql_keyword keyword = KEYWORD_OTHER;
-	struct bytes text = token->text;
 
-	if (token->kind == TOKEN_WORD) {
-		keyword = sql_keyword_of(text);
-		/* SET ...: what the server will say of it comes later. */
-		if (text.size == CONFORMING.size &&
-		    !strncasecmp((const char *)text.data, (const char *)CONFORMING.data, text.size))
-			state->conforming = state->scan.lex.conforming = false;
-	}
+	if (token->kind == TOKEN_WORD)
+		keyword = sql_keyword_of(token->text);
+	if (may_set(token))
+		state->conforming = state->scan.lex.conforming = false;
 	sql_text_take(&draft->text, &state->scan.lex, token, keyword);
 	if (!state->scan.lex.doubtful)
 		sql_summary_take(&draft->summary, token, keyword);
