@@ -118,7 +118,7 @@ void bed_request(const struct connection *connection, const char *path, uint64_t
 
 	if (!routes)
 		assert_int_equal(routes_new(&bed_config.endpoints, &routes), 0);
-	routes_find(routes, traffic_view(path), true);
+	routes_find(routes, traffic_view(path), 1);
 	bed_next.target = traffic_view(path);
 	bed_next.read = bed_next.read ? bed_next.read : begin;
 	bed_next.code = bed_next.code ? bed_next.code : 200;

@@ -33,7 +33,7 @@ static struct routes *new_routes(char **patterns, size_t count)
 static void leads(struct routes *routes, const char *target, const char *route)
 {
 	for (int i = 0; i < 2; i++)
-		assert_string_equal(names_text(routes_find(routes, view(target), true)), route);
+		assert_string_equal(names_text(routes_find(routes, view(target), 1)), route);
 }
 
 static const char *const kept[] = {
@@ -121,8 +121,8 @@ static void test_targets(void **state)
 	leads(routes, "/redirect/http://x/y", "/redirect/http://x/y");
 	leads(routes, "/a;jsessionid=1F2E/b;v=1", "/a/b");
 	leads(routes, "/a\n\x01\x7f/\xff\xc3/\xc2\x80", "/a___/__/_");
-	assert_string_equal(names_text(routes_find(routes, (struct bytes){ NULL, 0 }, true)), "/");
-	assert_string_equal(names_text(routes_find(routes, BYTES("/a\0b"), true)), "/a_b");
+	assert_string_equal(names_text(routes_find(routes, (struct bytes){ NULL, 0 }, 1)), "/");
+	assert_string_equal(names_text(routes_find(routes, BYTES("/a\0b"), 1)), "/a_b");
 	routes_free(routes);
 }
 
@@ -141,7 +141,7 @@ static void test_any_bytes(void **state)
 		for (size_t at = 0; at < size; at++)
 			target[at] = (uint8_t)(random() % 4 ? 0xc0 + random() % 64 : random());
 		target[0] = '/';
-		name = view(names_text(routes_find(routes, (struct bytes){ target, size }, true)));
+		name = view(names_text(routes_find(routes, (struct bytes){ target, size }, 1)));
 		assert_true(name.size > 0 && name.size < NAME_SIZE);
 		while (name.size > 0) {
 			uint32_t code = utf8_read(name, &step);
@@ -155,9 +155,8 @@ static void test_any_bytes(void **state)
 	target[0] = '/';
 	for (size_t at = 1; at + 2 < sizeof(target); at += 3)
 		memcpy(target + at, "\xe2\x82\xac", 3);
-	assert_int_equal(
-		strlen(names_text(routes_find(routes, (struct bytes){ target, 700 }, true))),
-		1 + 84 * 3);
+	assert_int_equal(strlen(names_text(routes_find(routes, (struct bytes){ target, 700 }, 1))),
+			 1 + 84 * 3);
 	routes_free(routes);
 }
 
@@ -232,9 +231,9 @@ static void test_not_fresh(void **state)
 
 	(void)state;
 	leads(routes, "/had/before", "/had/before");
-	assert_int_equal(routes_find(routes, BYTES("/had/before?q"), false),
+	assert_int_equal(routes_find(routes, BYTES("/had/before?q"), NAMES_NOBODY),
 			 names_intern(NAME_ROUTE, BYTES("/had/before")));
-	assert_int_equal(routes_find(routes, BYTES("/never/had"), false), NAME_OTHER);
+	assert_int_equal(routes_find(routes, BYTES("/never/had"), NAMES_NOBODY), NAME_OTHER);
 	assert_int_equal(names_find(BYTES("/never/had")), NAME_NONE);
 	assert_int_equal(names_refused(), refused);
 	leads(routes, "/never/had", "/never/had");
@@ -251,7 +250,7 @@ static uint64_t time_each(struct routes *routes, unsigned int different)
 		int size = snprintf(target, sizeof(target), "/api/travels/%u/seats",
 				    (unsigned int)i % different);
 
-		routes_find(routes, (struct bytes){ (const uint8_t *)target, (size_t)size }, true);
+		routes_find(routes, (struct bytes){ (const uint8_t *)target, (size_t)size }, 1);
 	}
 	return (clock_now() - begin) / i;
 }

@@ -163,8 +163,9 @@ static void serve(struct spans *spans, const struct exchange *exchange)
 	if (!node)
 		return;
 	/* Who may have no more names in metrics has none here. */
-	node->route = exchange->target.data ? routes_find(spans->routes, exchange->target, false) :
-					      NAME_OTHER;
+	node->route = exchange->target.data ?
+			      routes_find(spans->routes, exchange->target, NAMES_NOBODY) :
+			      NAME_OTHER;
 	node->slow = spans->slow ? is_slow(spans, exchange) :
 				   slowness_count(spans->slowness, node->owner.identity,
 						  (uint32_t)node->operation << 16 | node->route,
