@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "spans_bed.h"
+#include "util/memory.h"
 
 #define OBJECT(address) BED_OBJECT(address)
 #define BORN(time) BED_BORN(time)
@@ -561,6 +562,28 @@ static void test_many_answers(void **state)
 	assert_true(many < 8 * few);
 }
 
+/* Where memory is short traces are what goes: what counts has the part that is its own. */
+static void test_memory(void **state)
+{
+	const size_t limit = (size_t)64 << 20, some = (size_t)8 << 20;
+	struct connection *http = bed_connection(&traffic_http, SIDE_SERVER, 7);
+	struct connection *db = bed_connection(&traffic_database, SIDE_CLIENT, 7);
+	size_t own;
+
+	(void)state;
+	memory_limit(limit, 0, 0);
+	memory_limit(limit - memory_room(MEMORY_STREAMS) + some, 0, 0);
+	own = memory_room(MEMORY_STREAMS) / 8;
+	for (uint64_t i = 0; i < 30000; i++) {
+		bed_call(db, "SELECT", 100 * MS + i, 100 * MS + i + 1, 71);
+		bed_request(http, "/", 100 * MS + i, 100 * MS + i + 1, 72, 72);
+	}
+	assert_true(spans_counts(bed).losses[SPANS_NO_ROOM] > 0);
+	assert_true(memory_room(MEMORY_STREAMS) >= own);
+	bed_settle();
+	memory_limit(SIZE_MAX, 0, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bed_begin, bed_end)
@@ -588,6 +611,7 @@ int main(void)
 		TEST(test_room),
 		TEST(test_many_processes),
 		TEST(test_many_answers),
+		TEST(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

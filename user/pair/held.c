@@ -22,7 +22,7 @@ void outlet_init(struct outlet *outlet, uint32_t open_requests)
 	*outlet = (struct outlet){ .open_requests = open_requests };
 	pool_init(&outlet->targets, MEMORY_STREAMS, sizeof(struct target), TARGETS_LIMIT,
 		  TARGETS_KEPT);
-	pool_init(&outlet->details, MEMORY_STREAMS, sizeof(struct kept_details), DETAILS_LIMIT,
+	pool_init(&outlet->details, MEMORY_TRACES, sizeof(struct kept_details), DETAILS_LIMIT,
 		  DETAILS_KEPT);
 	pool_init(&outlet->held, MEMORY_STREAMS, sizeof(struct held), HELD_LIMIT, HELD_KEPT);
 }

@@ -8,8 +8,8 @@
 
 void nodes_init(struct nodes *nodes)
 {
-	pool_init(&nodes->all, MEMORY_STREAMS, sizeof(struct node), NODES_LIMIT, KEPT);
-	pool_init(&nodes->words, MEMORY_STREAMS, sizeof(struct node_words), NODE_WORDS_LIMIT, KEPT);
+	pool_init(&nodes->all, MEMORY_TRACES, sizeof(struct node), NODES_LIMIT, KEPT);
+	pool_init(&nodes->words, MEMORY_TRACES, sizeof(struct node_words), NODE_WORDS_LIMIT, KEPT);
 }
 
 void nodes_free(struct nodes *nodes)

@@ -8,7 +8,7 @@
 void places_init(struct places *places)
 {
 	list_init(&places->idle);
-	pool_init(&places->pool, MEMORY_STREAMS, sizeof(struct place), PLACES_LIMIT, KEPT);
+	pool_init(&places->pool, MEMORY_TRACES, sizeof(struct place), PLACES_LIMIT, KEPT);
 }
 
 static struct place **bucket_of(struct places *places, const struct span_owner *owner)

@@ -9,9 +9,9 @@
  *	0                                                                   limit
  *	|- resident at start, FIXED -|- SCRAPES -|- TABLES -|- CONNECTIONS -|- STREAMS -|- free -|
  *
- * A part is guaranteed to each use, so that no other one can take it; what is free goes to whoever
- * asks first. A refusal is counted by whoever was refused. One account for the process, owned by
- * the event-loop thread.
+ * A part is guaranteed to each use but traces, so that no other one can take it; what is free goes
+ * to whoever asks first. A refusal is counted by whoever was refused. One account for the process,
+ * owned by the event-loop thread.
  */
 #ifndef ONLOOKER_MEMORY_H
 #define ONLOOKER_MEMORY_H
@@ -25,6 +25,7 @@ enum memory_use {
 	MEMORY_TABLES,	/* what is known and shown: series, names, identities */
 	MEMORY_CONNECTIONS, /* what is known of each, whatever it carries */
 	MEMORY_STREAMS,	    /* bytes of streams, requests that wait */
+	MEMORY_TRACES,	    /* what spans show and wait for: nothing is guaranteed to it */
 	MEMORY_USES,
 };
 
