@@ -27,10 +27,11 @@ static void http_put_body(struct talk *talk, struct text *text, enum http_body b
 		text_fill(talk, text, size);
 	if (body != BODY_CHUNKED)
 		return;
-	if (size) {
-		text_printf(text, "%zx\r\n", size);
-		text_fill(talk, text, size);
-		text_printf(text, "\r\n1\r\nx\r\n");
+	for (size_t left = size, piece; left; left -= piece) {
+		piece = (left + 2) / 3;
+		text_printf(text, "%zx\r\n", piece);
+		text_fill(talk, text, piece);
+		text_printf(text, "\r\n");
 	}
 	text_printf(text, "0\r\n%s\r\n", size % 2 ? "Trailer: x\r\n" : "");
 }
