@@ -48,6 +48,24 @@ static uint64_t skipped(const struct entry *entry, unsigned int direction)
 	return flow->parsed - offset;
 }
 
+/* Whose lane it is that goes through a direction of this end; *direction as that numbers it. */
+static const struct conversation *speaker(const struct entry *entry, unsigned int *direction)
+{
+	const struct conversation *c = &entry->conversation;
+
+	if (c->phase != PHASE_FOLLOWED || !c->duet->server)
+		return c;
+	*direction = !*direction;
+	return c->duet->server;
+}
+
+static bool among_frames(const struct entry *entry, unsigned int direction)
+{
+	const struct conversation *c = speaker(entry, &direction);
+
+	return c->inside[direction] == INSIDE_FRAMES;
+}
+
 /*
  * The kinds of frames that may follow, untold, where the skip of a direction ends; and how long it
  * must be, at least. Within a message whose frames they are it may be nothing, unless that has been
@@ -55,17 +73,14 @@ static uint64_t skipped(const struct entry *entry, unsigned int direction)
  */
 static const uint8_t *hopped(const struct entry *entry, unsigned int direction, uint64_t *least)
 {
-	const struct conversation *c = &entry->conversation;
 	bool vain = entry->vain[direction] >= VAIN_MOST;
+	const struct conversation *c;
 	const uint8_t *kinds;
 
 	*least = SKIP_LEAST;
-	if (!limit_of(c, direction))
+	if (!limit_of(&entry->conversation, direction))
 		return no_kinds;
-	if (c->phase == PHASE_FOLLOWED && c->duet->server) {
-		c = c->duet->server;
-		direction = !direction;
-	}
+	c = speaker(entry, &direction);
 	if (c->phase != PHASE_SPEAKING || c->doubt || c->pair.muted)
 		return no_kinds;
 	if (c->unended && lane_of(c, direction) == LANE_REQUEST)
@@ -106,9 +121,14 @@ static void tell_skip(struct entry *entry, struct slot *slot, unsigned int direc
 	uint64_t edge = entry->edge[direction];
 	uint64_t until = skipped(entry, direction);
 	uint64_t least;
-	const uint8_t *hop = hopped(entry, direction, &least);
-	bool reached = hop[0] && until == edge && until == entry->told_until[direction];
+	const uint8_t *hop;
+	bool reached;
 
+	if (until <= edge && !entry->told_skip[direction] &&
+	    (until < edge || !among_frames(entry, direction)))
+		return;
+	hop = hopped(entry, direction, &least);
+	reached = hop[0] && until == edge && until == entry->told_until[direction];
 	if (until > edge + SKIP_MOST)
 		write_skip(entry, slot, direction, edge + SKIP_MOST, no_kinds);
 	else if (until >= edge + least)
