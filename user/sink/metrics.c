@@ -102,32 +102,49 @@ static void count(struct metrics *metrics, const struct exchange *exchange,
 		     series_find(metrics->series, key), metrics->observed);
 }
 
+static uint16_t http_code(const struct exchange *exchange)
+{
+	return exchange->outcome == OUTCOME_ABORTED ? CODE_ABORTED : exchange->code;
+}
+
+static struct shortcut_tag http_tag(const struct exchange *exchange, unsigned int metric,
+				    uint16_t route, uint16_t peer)
+{
+	struct shortcut_tag tag =
+		shortcut_tag(exchange->connection->identity, metric, 0, exchange->operation);
+
+	tag.two = (uint64_t)http_code(exchange) << 32 | (uint64_t)route << 16 | peer;
+	return tag;
+}
+
 static void count_http(struct metrics *metrics, const struct exchange *exchange)
 {
 	const struct connection *connection = exchange->connection;
 	bool client = connection->side == SIDE_CLIENT;
 	unsigned int metric = client ? METRIC_HTTP_CLIENT_REQUESTS : METRIC_HTTP_REQUESTS;
-	uint16_t code = exchange->outcome == OUTCOME_ABORTED ? CODE_ABORTED : exchange->code;
-	struct shortcut_tag tag =
-		shortcut_tag(connection->identity, metric, 0, exchange->operation);
-	struct series_key key, duration;
+	uint16_t peer = client ? (uint16_t)connection->peer : 0, route = NAME_NONE;
 	bool route_cut, peer_cut = false;
-	uint16_t route = route_label(metrics, exchange, &route_cut);
-	uint16_t peer = client ? peer_label(metrics, connection, &peer_cut) : 0;
-	bool cut = route_cut || peer_cut || exchange->operation == NAME_OTHER;
+	struct series_key key, duration;
 
-	tag.two = (uint64_t)code << 32 | (uint64_t)route << 16 | peer;
-	if (!cut && count_known(metrics, exchange, tag))
+	if (exchange->target.data)
+		route = routes_known(metrics->routes, exchange->target);
+	/* What has a shortcut was admitted to the budgets. */
+	if (route != NAME_NONE &&
+	    count_known(metrics, exchange, http_tag(exchange, metric, route, peer)))
 		return;
+	route = route_label(metrics, exchange, &route_cut);
+	if (client)
+		peer = peer_label(metrics, connection, &peer_cut);
 	key = key_of(connection, metric);
-	key.code = code;
+	key.code = http_code(exchange);
 	key.names[AT_OPERATION] = exchange->operation;
 	key.names[AT_ROUTE] = route;
 	if (client)
 		key.names[AT_PEER] = peer;
 	duration = key;
 	duration.metric = client ? METRIC_HTTP_CLIENT_DURATION : METRIC_HTTP_DURATION;
-	count(metrics, exchange, &key, &duration, tag, cut);
+	count(metrics, exchange, &key, &duration, http_tag(exchange, metric, route, peer),
+	      route_cut || peer_cut || exchange->operation == NAME_OTHER);
 }
 
 /* Databases and caches: operation and status, the histogram without status. */

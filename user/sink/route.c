@@ -11,13 +11,13 @@
 #include "util/utf8.h"
 
 #define CACHE_SIZE 1024 /* a power of two */
-#define CACHED_PATH 60	/* longer paths are worked out each time */
+#define CACHED_SIZE 60	/* longer targets are worked out each time */
 
 /* 64 bytes: one cache line. */
 struct cached {
 	uint16_t name; /* NAME_NONE: free */
 	uint8_t size;
-	uint8_t path[CACHED_PATH + 1];
+	uint8_t target[CACHED_SIZE + 1];
 };
 
 _Static_assert(sizeof(struct cached) == 64, "an entry is a cache line");
@@ -97,13 +97,19 @@ void routes_free(struct routes *routes)
 
 /* ---- paths ---- */
 
-static uint16_t work_out(const struct routes *routes, struct bytes path, uint32_t holder)
+static uint16_t work_out(const struct routes *routes, struct bytes target, uint32_t holder)
 {
-	size_t segments = pattern_segments(path);
+	struct bytes path;
 	char folded[NAME_SIZE];
 	struct bytes text = { (const uint8_t *)folded, 0 };
+	size_t segments;
 	uint16_t name;
 
+	if (!target_path(target, &path))
+		return names_intern(NAME_ROUTE, bytes_equal(target, BYTES("*")) ?
+							BYTES("*") :
+							BYTES("{authority}"));
+	segments = pattern_segments(path);
 	for (size_t i = 0; i < routes->count; i++)
 		if (pattern_match(&routes->patterns[i], path, segments))
 			return routes->names[i];
@@ -115,42 +121,46 @@ static uint16_t work_out(const struct routes *routes, struct bytes path, uint32_
 }
 
 /* FNV-1a over words, folded; a collision costs time only. */
-static size_t hash_path(struct bytes path)
+static size_t place_of(struct bytes target)
 {
-	uint64_t hash = 0xcbf29ce484222325ULL ^ path.size, word = 0;
+	uint64_t hash = 0xcbf29ce484222325ULL ^ target.size, word = 0;
 	size_t i;
 
-	for (i = 0; i + 8 <= path.size; i += 8) {
-		memcpy(&word, path.data + i, 8);
+	for (i = 0; i + 8 <= target.size; i += 8) {
+		memcpy(&word, target.data + i, 8);
 		hash = (hash ^ word ^ hash >> 31) * 0x100000001b3ULL;
 	}
-	for (word = 0; i < path.size; i++)
-		word = word << 8 | path.data[i];
+	for (word = 0; i < target.size; i++)
+		word = word << 8 | target.data[i];
 	hash = (hash ^ word ^ hash >> 31) * 0x9e3779b97f4a7c15ULL;
 	return hash >> 40 & (CACHE_SIZE - 1);
 }
 
+uint16_t routes_known(const struct routes *routes, struct bytes target)
+{
+	const struct cached *cached;
+
+	if (target.size > CACHED_SIZE)
+		return NAME_NONE;
+	cached = &routes->cache[place_of(target)];
+	if (!bytes_equal((struct bytes){ cached->target, cached->size }, target))
+		return NAME_NONE;
+	return cached->name;
+}
+
 uint16_t routes_find(struct routes *routes, struct bytes target, uint32_t holder)
 {
+	uint16_t name = routes_known(routes, target);
 	struct cached *cached;
-	struct bytes path;
-	uint16_t name;
 
-	if (!target_path(target, &path))
-		return names_intern(NAME_ROUTE, bytes_equal(target, BYTES("*")) ?
-							BYTES("*") :
-							BYTES("{authority}"));
-	if (path.size > CACHED_PATH)
-		return work_out(routes, path, holder);
-	cached = &routes->cache[hash_path(path)];
-	if (cached->name != NAME_NONE && cached->size == path.size &&
-	    memcmp(cached->path, path.data, path.size) == 0)
-		return cached->name;
-	name = work_out(routes, path, holder);
-	if (name != NAME_OTHER) {
+	if (name != NAME_NONE)
+		return name;
+	name = work_out(routes, target, holder);
+	if (name != NAME_OTHER && target.size && target.size <= CACHED_SIZE) {
+		cached = &routes->cache[place_of(target)];
 		cached->name = name;
-		cached->size = (uint8_t)path.size;
-		memcpy(cached->path, path.data, path.size);
+		cached->size = (uint8_t)target.size;
+		memcpy(cached->target, target.data, target.size);
 	}
 	return name;
 }

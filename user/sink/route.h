@@ -29,4 +29,7 @@ int routes_configure(struct routes *routes, const struct config_endpoints *endpo
  */
 uint16_t routes_find(struct routes *routes, struct bytes target, uint32_t holder);
 
+/* The same of a target that was looked for lately, else NAME_NONE. */
+uint16_t routes_known(const struct routes *routes, struct bytes target);
+
 #endif
