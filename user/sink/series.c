@@ -12,10 +12,8 @@
 #define SLOTS_LEAST 256 /* a power of two */
 #define NUMBER_SIZE 25	/* `{`, `} `, 20 digits and a point, the line's end */
 #define BOUND_SIZE 24	/* `_bucket`, `,le="0.00025"` */
-#define STRIDE 4	/* bounds that are compared at once */
 
 _Static_assert(sizeof(struct series_key) == 16, "a key is two words without padding");
-_Static_assert(CONFIG_BUCKETS % STRIDE == 0, "bounds can be padded to whole strides");
 
 struct metric {
 	struct series *first, *last;
@@ -29,10 +27,21 @@ struct holding {
 	uint64_t lines, bytes;
 };
 
+/*
+ * How the bucket of a duration is found: `below[n]` bounds are below 2^n ns, and from one power to
+ * the next there are at most `most` ones, which are compared.
+ */
+struct bounds {
+	uint8_t most;
+	uint8_t below[64];
+	uint64_t ns[2 * CONFIG_BUCKETS]; /* no duration is above those that are none */
+};
+
 struct series_set {
 	const struct series_metric *specs;
 	size_t metric_count;
 	struct config_buckets *buckets;
+	struct bounds *bounds; /* of each of them */
 	const struct identities *identities;
 	struct arena arena;	     /* of the series */
 	struct exemplars *exemplars; /* NULL: they have none */
@@ -44,11 +53,19 @@ struct series_set {
 	struct metric metrics[];
 };
 
-/* No duration is above these. */
-static void pad_bounds(struct config_buckets *buckets)
+static void bounds_init(struct bounds *bounds, const struct config_buckets *buckets)
 {
-	for (size_t i = buckets->count; i % STRIDE; i++)
-		buckets->bound_ns[i] = UINT64_MAX;
+	size_t at = 0;
+
+	for (size_t n = 0; n < 64; n++) {
+		bounds->below[n] = (uint8_t)at;
+		while (at < buckets->count && buckets->bound_ns[at] >> n <= 1)
+			at++;
+		if (at - bounds->below[n] > bounds->most)
+			bounds->most = (uint8_t)(at - bounds->below[n]);
+	}
+	for (size_t i = 0; i < 2 * CONFIG_BUCKETS; i++)
+		bounds->ns[i] = i < buckets->count ? buckets->bound_ns[i] : UINT64_MAX;
 }
 
 int series_set_new(const struct series_metric *metrics, size_t metric_count,
@@ -62,13 +79,14 @@ int series_set_new(const struct series_metric *metrics, size_t metric_count,
 	set->slots = memory_take_zeroed(MEMORY_TABLES, SLOTS_LEAST * sizeof(*set->slots));
 	set->mask = SLOTS_LEAST - 1;
 	set->buckets = calloc(bucket_count, sizeof(*buckets));
-	if (!set->slots || !set->buckets) {
+	set->bounds = calloc(bucket_count, sizeof(*set->bounds));
+	if (!set->slots || !set->buckets || !set->bounds) {
 		series_set_free(set);
 		return -ENOMEM;
 	}
 	memcpy(set->buckets, buckets, bucket_count * sizeof(*buckets));
 	for (size_t i = 0; i < bucket_count; i++)
-		pad_bounds(&set->buckets[i]);
+		bounds_init(&set->bounds[i], &buckets[i]);
 	set->specs = metrics;
 	set->metric_count = metric_count;
 	set->identities = identities;
@@ -85,6 +103,7 @@ void series_set_free(struct series_set *set)
 	arena_free(&set->arena);
 	memory_give(MEMORY_TABLES, set->slots, (set->mask + 1) * sizeof(*set->slots));
 	free(set->buckets);
+	free(set->bounds);
 	free(set);
 }
 
@@ -306,26 +325,22 @@ bool series_move(struct series_set *set, const struct series_key *key, int64_t d
 }
 
 /* Durations are as good as random: adding up all comparisons costs less than guessing a few. */
-static size_t find_bucket(const struct config_buckets *buckets, uint64_t ns)
+static size_t find_bucket(const struct series_set *set, unsigned int metric, uint64_t ns)
 {
-	size_t above = 0;
+	const struct bounds *bounds = &set->bounds[set->specs[metric].buckets];
+	size_t below = bounds->below[63 - __builtin_clzll(ns | 1)];
+	size_t above = below;
 
-	for (size_t i = 0; i < buckets->count; i += STRIDE) {
-		const uint64_t *bound = &buckets->bound_ns[i];
-
-		above += (ns > bound[0]) + (ns > bound[1]) + (ns > bound[2]) + (ns > bound[3]);
-	}
+	for (size_t i = 0; i < bounds->most; i++)
+		above += ns > bounds->ns[below + i];
 	return above;
 }
 
 void series_record(const struct series_set *set, struct series *series, uint64_t ns)
 {
-	const struct config_buckets *buckets =
-		&set->buckets[set->specs[series->key.metric].buckets];
-
 	series->count++;
 	series->sum_ns += ns;
-	series->buckets[find_bucket(buckets, ns)]++;
+	series->buckets[find_bucket(set, series->key.metric, ns)]++;
 }
 
 struct series *series_find(struct series_set *set, const struct series_key *key)
@@ -358,11 +373,10 @@ int series_exemplify(struct series_set *set, size_t limit)
 
 void series_exemplar(struct series_set *set, struct series *series, const struct exemplar *what)
 {
-	const struct config_buckets *buckets = series_buckets(set, series->key.metric);
+	size_t bucket = find_bucket(set, series->key.metric, what->duration);
 
 	if (set->exemplars)
-		exemplars_put(set->exemplars, series,
-			      (unsigned int)find_bucket(buckets, what->duration), what);
+		exemplars_put(set->exemplars, series, (unsigned int)bucket, what);
 }
 
 void series_tick(struct series_set *set, uint64_t now)
