@@ -75,24 +75,30 @@ static enum parse_status rest_of_line(struct half *half, struct bytes in, size_t
 	return PARSE_PART;
 }
 
-/* One line of the head, after the first: *ended with the empty one. */
-static enum parse_status head_line(struct half *half, struct bytes in, size_t *used, bool *ended)
+/* Lines of the head, after the first; *empty: bytes of the empty one, once it has come. */
+static enum parse_status head_lines(struct half *half, struct bytes in, size_t *used, size_t *empty)
 {
-	struct bytes line;
-	size_t taken = http1_line(in, &line);
+	while (in.size) {
+		struct bytes line = in;
+		size_t taken = http1_line(in, &line);
 
-	if (!taken && in.size <= HTTP1_LINE)
-		return PARSE_NEED_MORE;
-	*ended = taken && !line.size;
-	if (!*ended) {
-		http1_field_line(&half->fields, taken ? line : in);
+		if (!taken && in.size <= HTTP1_LINE)
+			break;
+		*used += taken ? taken : in.size;
+		if (!line.size) {
+			*empty = taken;
+			return PARSE_PART;
+		}
+		http1_field_line(&half->fields, line);
 		if (half->draft)
-			http1_details_line(half->draft, taken ? line : in, taken != 0);
+			http1_details_line(half->draft, line, taken != 0);
+		if (!taken) {
+			half->phase = PHASE_LONG;
+			return PARSE_PART;
+		}
+		in = bytes_skip(in, taken);
 	}
-	*used = taken ? taken : in.size;
-	if (!taken)
-		half->phase = PHASE_LONG;
-	return PARSE_PART;
+	return PARSE_NEED_MORE;
 }
 
 /* Section 2.2: empty lines before a message. 0 where there is none, or not all of it. */
@@ -230,13 +236,14 @@ static enum parse_status request_turn(struct http1 *http, struct bytes in, size_
 	struct half *half = &http->half[LANE_REQUEST];
 	enum parse_status status = PARSE_PART;
 	bool ended = false;
+	size_t empty = 0;
 
 	switch ((enum phase)half->phase) {
 	case PHASE_START:
 		return request_first(http, half, in, used, out);
 	case PHASE_HEAD:
-		status = head_line(half, in, used, &ended);
-		return ended ? request_details(half, request_body(half), out) : status;
+		status = head_lines(half, in, used, &empty);
+		return empty ? request_details(half, request_body(half), out) : status;
 	case PHASE_LONG:
 		return rest_of_line(half, in, used);
 	case PHASE_LENGTH:
@@ -312,8 +319,7 @@ static enum parse_status response_first(struct half *half, struct bytes in,
 
 /* The head of an answer is complete: section 6.3 in its order. */
 static enum parse_status response_body(struct http1 *http, struct half *half,
-				       const struct expect *expect, size_t *used,
-				       struct message *out)
+				       const struct expect *expect, struct message *out)
 {
 	const struct http1_fields *fields = &half->fields;
 	uint16_t status = half->status;
@@ -324,10 +330,8 @@ static enum parse_status response_body(struct http1 *http, struct half *half,
 		return PARSE_SKIP;
 	}
 	if (status == 101 || (half->tag == HTTP1_CONNECT && status < 300)) {
-		if (in_head(&http->half[LANE_REQUEST]) && !expect->late) {
-			*used = 0; /* seen before the end of its request */
-			return PARSE_WAIT;
-		}
+		if (in_head(&http->half[LANE_REQUEST]) && !expect->late)
+			return PARSE_WAIT; /* seen before the end of its request */
 		answered(http, half, out);
 		return PARSE_SWITCH;
 	}
@@ -350,13 +354,18 @@ static enum parse_status response_turn(struct http1 *http, struct bytes in,
 	struct half *half = &http->half[LANE_RESPONSE];
 	enum parse_status status = PARSE_PART;
 	bool ended = false;
+	size_t empty = 0;
 
 	switch ((enum phase)half->phase) {
 	case PHASE_START:
 		return response_first(half, in, expect, used);
 	case PHASE_HEAD:
-		status = head_line(half, in, used, &ended);
-		return ended ? response_body(http, half, expect, used, out) : status;
+		status = head_lines(half, in, used, &empty);
+		if (empty)
+			status = response_body(http, half, expect, out);
+		if (status == PARSE_WAIT)
+			*used -= empty;
+		return status;
 	case PHASE_LONG:
 		return rest_of_line(half, in, used);
 	case PHASE_LENGTH:

@@ -6,6 +6,7 @@
 #include "proto/http1_method.h"
 
 #define METHOD_LIMIT 32
+#define NAME_LIMIT 63 /* of a field, with the blanks behind it */
 #define LENGTH_LIMIT ((uint64_t)1 << 60)
 #define VERSION BYTES("HTTP/1.")
 
@@ -116,18 +117,17 @@ static bool split_line(struct bytes line, bool cut, struct bytes *method, struct
 {
 	size_t size = method_size(line);
 	struct bytes rest;
-	size_t version;
 
 	if (!size || size > METHOD_LIMIT || size == line.size || !blank(line.data[size]))
 		return false;
 	rest = trim(bytes_skip(line, size));
 	if (!cut) {
-		version = rest.size;
-		while (version && !blank(rest.data[version - 1]))
-			version--;
-		if (!is_version(bytes_skip(rest, version)))
+		size_t before = rest.size - (VERSION.size + 1);
+
+		if (rest.size <= VERSION.size + 1 || !blank(rest.data[before - 1]) ||
+		    !is_version(bytes_skip(rest, before)))
 			return false;
-		rest = trim(bytes_first(rest, version));
+		rest = trim(bytes_first(rest, before));
 	}
 	if (!is_target(rest) || (cut && rest.data[0] != '/' && !scheme_size(rest)))
 		return false;
@@ -226,8 +226,6 @@ static void note_coding(struct http1_fields *fields, struct bytes element)
 
 static void note_value(struct http1_fields *fields, struct bytes value)
 {
-	if (fields->field == FIELD_OTHER)
-		return;
 	while (value.size) {
 		const uint8_t *comma = memchr(value.data, ',', value.size);
 		size_t size = comma ? (size_t)(comma - value.data) : value.size;
@@ -245,38 +243,48 @@ static void note_value(struct http1_fields *fields, struct bytes value)
 	}
 }
 
-static enum field field_of(struct bytes name)
+/* The field of a line that is none continued; its value then begins at *value. */
+static enum field field_of(struct bytes line, size_t *value)
 {
-	switch (name.size) {
-	case 6:
-		return same_word(name, BYTES("expect")) ? FIELD_EXPECT : FIELD_OTHER;
-	case 14:
-		return same_word(name, BYTES("content-length")) ? FIELD_LENGTH : FIELD_OTHER;
-	case 17:
-		return same_word(name, BYTES("transfer-encoding")) ? FIELD_CODING : FIELD_OTHER;
-	default:
-		return FIELD_OTHER;
+	enum field field = FIELD_OTHER;
+	struct bytes name = { 0 };
+	size_t at;
+
+	switch (line.size ? line.data[0] | 0x20 : 0) {
+	case 'c':
+		name = BYTES("content-length");
+		field = FIELD_LENGTH;
+		break;
+	case 'e':
+		name = BYTES("expect");
+		field = FIELD_EXPECT;
+		break;
+	case 't':
+		name = BYTES("transfer-encoding");
+		field = FIELD_CODING;
+		break;
 	}
+	/* Blanks before the colon are an old sin. */
+	for (at = name.size; at < line.size && at < NAME_LIMIT && blank(line.data[at]);)
+		at++;
+	if (at >= line.size || line.data[at] != ':' ||
+	    !same_word(bytes_first(line, name.size), name))
+		return FIELD_OTHER;
+	*value = at + 1;
+	return field;
 }
 
 void http1_field_line(struct http1_fields *fields, struct bytes line)
 {
-	const uint8_t *colon;
-	size_t size;
+	size_t value = 0;
 
-	if (line.size && blank(line.data[0])) { /* section 5.2: the last line goes on */
-		note_value(fields, line);
-	} else {
-		fields->field = FIELD_OTHER;
-		/* No name that matters is longer; blanks before the colon are an old sin. */
-		colon = line.size ? memchr(line.data, ':', line.size < 64 ? line.size : 64) : NULL;
-		if (!colon)
-			return;
-		size = colon - line.data;
-		fields->field = field_of(trim(bytes_first(line, size)));
-		note_value(fields, bytes_skip(line, size + 1));
-	}
-	if (line.size >= HTTP1_LINE && fields->field != FIELD_OTHER)
+	/* Section 5.2: blanks at the begin, and the last line goes on. */
+	if (!line.size || !blank(line.data[0]))
+		fields->field = field_of(line, &value);
+	if (fields->field == FIELD_OTHER)
+		return;
+	note_value(fields, bytes_skip(line, value));
+	if (line.size >= HTTP1_LINE)
 		fields->bad = true;
 }
 
@@ -324,7 +332,7 @@ static int detect_response(struct bytes head)
 	size_t size = VERSION.size + 6; /* as far as the byte after the status */
 	struct bytes line;
 
-	if (http1_line(head, &line) || head.size >= size)
+	if (head.size >= size || http1_line(head, &line))
 		return http1_status_line(bytes_first(head, size)) ? 100 : 0;
 	return bytes_begin(head, VERSION) || bytes_begin(VERSION, head) ? -EAGAIN : 0;
 }
