@@ -129,8 +129,6 @@ static bool step(struct conversation *c, struct pipeline *p, unsigned int direct
 
 	if (c->anchored && lane_of(c, direction) == LANE_RESPONSE && !agrees(c, p))
 		return false;
-	if (!c->inside[direction])
-		begin_message(c, direction);
 	status = ask(c, direction, &used, &message);
 	if (status == PARSE_NEED_MORE)
 		return false;
@@ -147,6 +145,8 @@ static bool step(struct conversation *c, struct pipeline *p, unsigned int direct
 		phase_midway(c, p);
 		return false;
 	}
+	if (!c->inside[direction])
+		begin_message(c, direction);
 	whole = used <= flow->view.size;
 	flow_consume(flow, used);
 	c->inside[direction] = status == PARSE_FRAMES ? INSIDE_FRAMES :
