@@ -178,8 +178,8 @@ static int parse_word(struct redis_request *request, struct bytes in, size_t *us
 	int64_t length;
 	size_t header;
 	size_t size;
+	bool heard, wanted;
 	int found;
-	bool wanted;
 
 	if (!in.size)
 		return 0;
@@ -190,11 +190,11 @@ static int parse_word(struct redis_request *request, struct bytes in, size_t *us
 		return -1;
 	header++;
 	size = header + length + 2; /* what ends it, the server does not look at either */
-	wanted = length <= REDIS_NAME_SIZE &&
-		 (!position || (position <= 2 && listens(request->command->kind)));
+	heard = !position || (position <= 2 && listens(request->command->kind));
+	wanted = heard && length <= REDIS_NAME_SIZE;
 	if (size > in.size && wanted)
 		return 0;
-	if (position <= 2)
+	if (heard)
 		take_word(request, position,
 			  wanted ? (struct bytes){ in.data + header, length } :
 				   (struct bytes){ 0 });
