@@ -96,10 +96,11 @@ static bool move_window(struct ring *ring, size_t offset)
 }
 
 /* `size` bytes of the data at `offset`, in one piece; NULL where they cannot be mapped. */
-static const uint8_t *in_window(struct ring *ring, size_t offset, size_t size)
+static inline const uint8_t *in_window(struct ring *ring, size_t offset, size_t size)
 {
-	if ((!ring->window || offset < ring->window_offset ||
-	     offset + size > ring->window_offset + ring->window_size) &&
+	size_t inside = offset - ring->window_offset; /* more than any size where it is before it */
+
+	if ((inside > ring->window_size || size > ring->window_size - inside) &&
 	    !move_window(ring, offset))
 		return NULL;
 	return ring->window + (offset - ring->window_offset);
