@@ -67,7 +67,7 @@ LDFLAGS += -fsanitize=address,undefined
 else
 HARDENING += -D_FORTIFY_SOURCE=2
 endif
-CFLAGS ?= -O2 -g
+CFLAGS ?= -O3 -g
 # The daemon is optimised across files, from objects that other programs link as they are.
 ifneq ($(SANITIZE),1)
 CFLAGS_LTO := -flto=auto -ffat-lto-objects
