@@ -11,6 +11,7 @@
  *	[C]          DEFER                [] deferred [C]         none (QUEUED)
  *	[D] def [C]  COUNT|POP|DEFERRED   [D] deferred []         C
  *	def [E F]    DROP_DEFERRED        deferred []             none
+ *	[G H]        COUNT|POP|LAST       [H]                     G; H is none of the server's
  */
 #ifndef ONLOOKER_MESSAGE_H
 #define ONLOOKER_MESSAGE_H
@@ -38,6 +39,7 @@ enum message_action {
 	MESSAGE_DEFER = 1 << 2,		/* the oldest waiting request will be answered later */
 	MESSAGE_DEFERRED = 1 << 3,	/* COUNT and POP concern the oldest deferred request */
 	MESSAGE_DROP_DEFERRED = 1 << 4, /* the deferred ones were never executed */
+	MESSAGE_LAST = 1 << 5, /* the server has said that it serves nothing behind this one */
 };
 
 /* What the answered side says of the session; SAME where it says nothing. */

@@ -65,6 +65,16 @@ def test_pipelined_nginx(bed, nginx, observer):
     assert_both(window, "nginx", book)
 
 
+def test_behind_the_last_answer(bed, nginx, observer):
+    """A server that has said "close" serves nothing more, though it has read it."""
+    position = nginx.access.stat().st_size
+    with observer.window() as window:
+        bed.call("web.behind_the_last", nginx.port, 50, "/hello")
+    assert logged(nginx.access, position) == {("GET", "200"): 150}
+    assert server_counts(window, "nginx") == {("GET", "200"): 150}
+    assert client_counts(window) == {("GET", "200"): 150, ("GET", "aborted"): 150}
+
+
 def test_without_bodies(bed, nginx, node, observer):
     position = nginx.access.stat().st_size
     with observer.window() as window:

@@ -286,6 +286,28 @@ static void test_reuse(void **state)
 	expect_aborted(0, 0);
 }
 
+/* Behind the last answer the server serves nothing, whatever it has read. */
+static void test_last_answer(void **state)
+{
+	static const char last[] = "HTTP/1.1 204 No\r\nConnection: close\r\n\r\n";
+
+	(void)state;
+	for (enum wire_who first = CLIENT; first <= SERVER; first++) {
+		memset(count, 0, sizeof(count));
+		duo_place(1, 2);
+		duo_begin(GET, OK);
+		duo_send(CLIENT, GET GET GET);
+		duo_read(SERVER, GET GET GET);
+		duo_send(SERVER, last);
+		duo_read(CLIENT, last);
+		duo_close(first);
+		duo_close(!first);
+		wait_ms(2000);
+		expect_counts(4, 2);
+		expect_aborted(2, 0);
+	}
+}
+
 /* The observer ends in the midst of it. */
 static void test_freed(void **state)
 {
@@ -311,6 +333,7 @@ int main(void)
 		DUO(test_half_head),
 		DUO(test_unwatched),
 		DUO(test_reuse),
+		DUO(test_last_answer),
 		DUO(test_freed),
 	};
 

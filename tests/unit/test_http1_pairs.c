@@ -150,6 +150,41 @@ SCRIPT(test_aborted, "GET ok 200 /a\nGET aborted 0 /b\n")
 	drive_response(d, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nfifty");
 }
 
+/* What comes behind the last answer was asked by the client, but served by nobody. */
+static void last_answer(const char *answers, const char *client, const char *server)
+{
+	static const char asked[] = "GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n";
+
+	for (int split = DRIVE_WHOLE; split <= DRIVE_RANDOM; split++) {
+		for (int side = SIDE_CLIENT; side <= SIDE_SERVER; side++) {
+			drive_open(&drive, side, false, split, 7);
+			drive_request(&drive, "GET /0 HTTP/1.1\r\n\r\n");
+			drive_response(&drive, "HTTP/1.1 204 No\r\nConnection: closed\r\n\r\n");
+			drive_send(&drive, LANE_REQUEST, asked, strlen(asked));
+			drive_send(&drive, LANE_RESPONSE, answers, strlen(answers));
+			drive_request(&drive, "GET /c HTTP/1.1\r\n\r\n");
+			assert_string_equal(drive_close(&drive),
+					    side == SIDE_CLIENT ? client : server);
+		}
+	}
+}
+
+static void test_last_answer(void **state)
+{
+	(void)state;
+	last_answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nconnection: x ,Close\r\n\r\n",
+		    "GET ok 204 /0\nGET ok 200 /a\nGET aborted 0 /b\nGET aborted 0 /c\n",
+		    "GET ok 204 /0\nGET ok 200 /a\n");
+	last_answer("HTTP/1.1 200 OK\r\n\r\nup to the end",
+		    "GET ok 204 /0\nGET ok 200 /a\nGET aborted 0 /b\nGET aborted 0 /c\n",
+		    "GET ok 204 /0\nGET ok 200 /a\n");
+	/* It said so and went on. */
+	last_answer("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+		    "HTTP/1.1 200 OK\r\nConnection: closed\r\nContent-Length: 0\r\n\r\n",
+		    "GET ok 204 /0\nGET ok 200 /a\nGET ok 200 /b\nGET aborted 0 /c\n",
+		    "GET ok 204 /0\nGET ok 200 /a\nGET ok 200 /b\nGET aborted 0 /c\n");
+}
+
 SCRIPT(test_aborted_chunks, "POST aborted 0 /b\n")
 {
 	drive_request(d, "POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
@@ -357,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_refused_framing),
 		cmocka_unit_test(test_junk_after_request),
 		cmocka_unit_test(test_aborted),
+		cmocka_unit_test(test_last_answer),
 		cmocka_unit_test(test_aborted_chunks),
 		cmocka_unit_test(test_unfinished_head),
 		cmocka_unit_test(test_upgrade),

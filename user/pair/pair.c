@@ -238,6 +238,7 @@ int pair_apply(struct pair *pair, struct outlet *outlet, const struct connection
 	if (message->action & MESSAGE_DEFERRED)
 		queue = &pair->deferred;
 	request = queue_front(queue);
+	pair->last = message->action & MESSAGE_LAST;
 	if (request && (message->action & MESSAGE_COUNT))
 		pair_report(pair, request, outlet, connection, message, when);
 	if (message->action & MESSAGE_POP)
@@ -267,10 +268,11 @@ static void queue_abort(const struct pair *pair, struct queue *queue, struct out
 			const struct connection *connection, uint64_t read, uint64_t now)
 {
 	const struct connection *client = pair->ends ? pair->ends->client : NULL;
+	bool served = !pair->last || connection->side != SIDE_SERVER;
 	struct request *request;
 
 	while ((request = queue_front(queue))) {
-		if (queue->pushed - queue->count < read)
+		if (served && queue->pushed - queue->count < read)
 			report_aborted(pair, request, outlet, connection, now);
 		if (client)
 			report_aborted(pair, request, outlet, client, now);
@@ -311,6 +313,7 @@ void pair_abort_client(struct pair *pair, struct outlet *outlet, uint64_t now, u
 
 void pair_forget(struct pair *pair, struct outlet *outlet)
 {
+	pair->last = false;
 	held_end(&pair->held, outlet, false);
 	while (pair->deferred.count)
 		queue_forget(&pair->deferred, outlet);

@@ -32,6 +32,7 @@ struct pair {
 	uint32_t link;	   /* number of the connection; 0: the other end is not seen */
 	uint32_t origin;   /* the kernel side's position where our stream of requests has its 0 */
 	uint32_t database; /* of the session, as its begin said (struct message) */
+	bool last;	   /* the newest answer is the last (MESSAGE_LAST) */
 	bool muted;	   /* what answers what is not certain yet: no answer is reported */
 	bool holds;	   /* muted: but held back, for what is likely */
 };
@@ -62,7 +63,10 @@ void pair_keep_newest(struct pair *pair, struct outlet *outlet, uint32_t count);
 int pair_apply(struct pair *pair, struct outlet *outlet, const struct connection *connection,
 	       const struct message *message, const struct moment *when);
 
-/* The connection is over: what still waits is reported as aborted at `now`. Empties the pair. */
+/*
+ * The connection is over: what still waits is reported as aborted at `now`, but for what a server
+ * that had given its last answer did not serve. Empties the pair.
+ */
 void pair_abort(struct pair *pair, struct outlet *outlet, const struct connection *connection,
 		uint64_t now);
 

@@ -272,9 +272,14 @@ static enum parse_status request_turn(struct http1 *http, struct bytes in, size_
 
 /* ---- the response lane ---- */
 
-/* The answer is complete. One that no request was seen of concerns none that came since. */
+/*
+ * The answer is complete. One that no request was seen of concerns none that came since. Requests
+ * behind an answer that says "close" are not processed: RFC 9112 section 9.6.
+ */
 static enum parse_status answered(struct http1 *http, struct half *half, struct message *out)
 {
+	bool last = half->fields.close || half->phase == PHASE_CLOSE;
+
 	half->phase = PHASE_START;
 	if (half->orphan)
 		return PARSE_SKIP;
@@ -283,7 +288,7 @@ static enum parse_status answered(struct http1 *http, struct half *half, struct 
 	if (half->tag == HTTP1_CONNECT)
 		http->tunnel = false;
 	out->role = MESSAGE_RESPONSE;
-	out->action = MESSAGE_COUNT | MESSAGE_POP;
+	out->action = MESSAGE_COUNT | MESSAGE_POP | (last ? MESSAGE_LAST : 0);
 	out->code = half->status;
 	out->failed = half->status >= 500;
 	return PARSE_MESSAGE;
@@ -333,6 +338,7 @@ static enum parse_status response_body(struct http1 *http, struct half *half,
 		if (in_head(&http->half[LANE_REQUEST]) && !expect->late)
 			return PARSE_WAIT; /* seen before the end of its request */
 		answered(http, half, out);
+		out->action &= ~MESSAGE_LAST; /* of the old protocol */
 		return PARSE_SWITCH;
 	}
 	if (half->tag == HTTP1_HEAD || status == 204 || status == 304)

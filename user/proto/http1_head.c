@@ -15,6 +15,7 @@ enum field {
 	FIELD_LENGTH,
 	FIELD_CODING,
 	FIELD_EXPECT,
+	FIELD_CONNECTION,
 };
 
 /* The characters of a token: RFC 9110 section 5.6.2. */
@@ -238,6 +239,8 @@ static void note_value(struct http1_fields *fields, struct bytes value)
 			note_length(fields, element);
 		else if (fields->field == FIELD_CODING)
 			note_coding(fields, element);
+		else if (fields->field == FIELD_CONNECTION)
+			fields->close |= same_word(element, BYTES("close"));
 		else if (same_word(element, BYTES("100-continue")))
 			fields->expect = true;
 	}
@@ -252,8 +255,13 @@ static enum field field_of(struct bytes line, size_t *value)
 
 	switch (line.size ? line.data[0] | 0x20 : 0) {
 	case 'c':
-		name = BYTES("content-length");
-		field = FIELD_LENGTH;
+		if (line.size > 3 && (line.data[3] | 0x20) == 't') {
+			name = BYTES("content-length");
+			field = FIELD_LENGTH;
+		} else {
+			name = BYTES("connection");
+			field = FIELD_CONNECTION;
+		}
 		break;
 	case 'e':
 		name = BYTES("expect");
@@ -284,7 +292,7 @@ void http1_field_line(struct http1_fields *fields, struct bytes line)
 	if (fields->field == FIELD_OTHER)
 		return;
 	note_value(fields, bytes_skip(line, value));
-	if (line.size >= HTTP1_LINE)
+	if (line.size >= HTTP1_LINE && fields->field != FIELD_CONNECTION)
 		fields->bad = true;
 }
 

@@ -16,7 +16,7 @@
 /* The same of a request-line: servers refuse targets longer than 8 KB, some than 4 KB. */
 #define HTTP1_REQUEST_LINE 4096
 
-/* What the header fields say of the message's body. Begins zeroed. */
+/* What the header fields say of the message's body and what comes after it. Begins zeroed. */
 struct http1_fields {
 	uint64_t length; /* Content-Length, where has_length */
 	uint8_t field;	 /* the one of the last line, for lines that continue it */
@@ -24,6 +24,7 @@ struct http1_fields {
 	bool coded;   /* a Transfer-Encoding other than identity */
 	bool chunked; /* its last coding is chunked */
 	bool expect;  /* Expect: 100-continue */
+	bool close;   /* Connection: close */
 	bool bad;     /* lengths that contradict one another, or are none */
 };
 

@@ -110,6 +110,16 @@ def pipelined(port, count, path):
             assert statuses == [200] * 7 + [404] * 3
 
 
+def behind_the_last(port, count, path):
+    """Six requests in one write, of which the third asks for the connection's end."""
+    last = request(path, fields="Connection: close\r\n")
+    for _ in range(count):
+        with Connection(port) as connection:
+            connection.send(request(path) * 2 + last + request(path) * 3)
+            assert [connection.answer()[0] for _ in range(3)] == [200] * 3
+            assert connection.file.read() == b""
+
+
 def without_bodies(port, count):
     """HEAD, 204 and 304, each followed by another on the same connection."""
     with Connection(port) as connection:
