@@ -170,9 +170,11 @@ static __always_inline void node_tell(struct task_node *node, u32 tgid)
 #define STREAM_HANDLE 0x18 /* behind the head of an object and its methods: a uv_stream_t */
 #define HANDLE_FD 0xb8	   /* io_watcher.fd; uv_handle_t.data comes first: libuv 1.x, uv.h */
 
-static __always_inline bool stream_open(u64 object, u64 handle, u32 descriptor)
+static __always_inline bool stream_open(const struct task_way *way, u64 object, u64 handle,
+					u32 descriptor)
 {
-	return user_word(handle) == object && user_word(object + STREAM_HANDLE) == handle &&
+	return user_word(handle) == object &&
+	       user_word(object + way->head + STREAM_HANDLE) == handle &&
 	       (u32)user_word(handle + HANDLE_FD) == descriptor;
 }
 
@@ -186,7 +188,7 @@ static __always_inline struct task_node *stream_node(const struct task_way *way,
 	if (!way->streams || running->written < 0)
 		return NULL;
 	stream = bpf_map_lookup_elem(&streams, &key);
-	if (!stream || !stream_open(stream->object, stream->handle, key.descriptor))
+	if (!stream || !stream_open(way, stream->object, stream->handle, key.descriptor))
 		return NULL;
 	return &stream->node;
 }

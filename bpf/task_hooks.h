@@ -14,8 +14,13 @@
 
 #if defined(__TARGET_ARCH_x86)
 
-#define OBJECT_TYPE 8 /* offset in a PyObject */
-#define TYPE_NAME 24  /* offset in a PyTypeObject */
+#define OBJECT_TYPE 8 /* offset in a PyObject, behind the longer part of its head */
+#define TYPE_NAME 24  /* offset in a PyTypeObject, likewise */
+
+static __always_inline u64 type_of(const struct task_way *way, u64 object)
+{
+	return user_word(object + way->head + OBJECT_TYPE);
+}
 
 /* A new task: below the node's, or where there is none below `task`. */
 static __always_inline void node_begin(struct task_node *ret, const struct task_node *parent,
@@ -42,7 +47,7 @@ int context_copied(struct pt_regs *regs)
 		return 0;
 	current_find(way, running.thread_pointer, id, &current);
 	/* There was one to copy: is it what the way leads to? */
-	if (!current.context || user_word(current.context + OBJECT_TYPE) != way->type) {
+	if (!current.context || type_of(way, current.context) != way->type) {
 		way->broken = 1;
 		return 0;
 	}
@@ -58,13 +63,13 @@ int context_copied(struct pt_regs *regs)
 }
 
 /* What executors of concurrent.futures put into their queue. */
-static __always_inline bool is_errand(u64 item)
+static __always_inline bool is_errand(const struct task_way *way, u64 item)
 {
 	static const char name[10] = "_WorkItem";
 	char text[sizeof(name)] = "";
 
 	bpf_probe_read_user(text, sizeof(text),
-			    (void *)user_word(user_word(item + OBJECT_TYPE) + TYPE_NAME));
+			    (void *)user_word(type_of(way, item) + way->head + TYPE_NAME));
 	for (u32 i = 0; i < sizeof(name); i++) {
 		if (text[i] != name[i])
 			return false;
@@ -92,7 +97,7 @@ int queue_put(struct pt_regs *regs)
 	current_find(way, running.thread_pointer, id, &current);
 	if (current.node) {
 		bpf_map_update_elem(&queued, &key, current.node, BPF_ANY);
-	} else if (is_errand(key.object)) {
+	} else if (is_errand(way, key.object)) {
 		node_begin(&node, NULL, current.task);
 		bpf_map_update_elem(&queued, &key, &node, BPF_ANY);
 	} else {
@@ -122,7 +127,7 @@ int queue_got(struct pt_regs *regs)
 	if (current.entered)
 		return 0;
 	errand.context = current.context;
-	errand.type = user_word(key.object + OBJECT_TYPE);
+	errand.type = type_of(way, key.object);
 	before = bpf_map_lookup_elem(&errands, &id);
 	if (before && before->type != errand.type)
 		return 0;
@@ -139,14 +144,18 @@ SEC("?uprobe")
 int stream_written(struct pt_regs *regs)
 {
 	u64 id = bpf_get_current_pid_tgid();
-	u64 object = PT_REGS_PARM1(regs), handle = user_word(object + STREAM_HANDLE);
-	struct stream_key key = { .thread = id, .descriptor = user_word(handle + HANDLE_FD) };
-	struct stream stream = { .object = object, .handle = handle };
+	u64 object = PT_REGS_PARM1(regs);
+	struct stream_key key = { .thread = id };
+	struct stream stream = { .object = object };
 	struct running running;
 	struct task_way *way = way_now(id >> 32, &running);
 	struct current current;
 
-	if (!way || !stream_open(object, handle, key.descriptor))
+	if (!way)
+		return 0;
+	stream.handle = user_word(object + way->head + STREAM_HANDLE);
+	key.descriptor = user_word(stream.handle + HANDLE_FD);
+	if (!stream_open(way, object, stream.handle, key.descriptor))
 		return 0;
 	current_find(way, running.thread_pointer, id, &current);
 	if (current.node) {

@@ -237,7 +237,8 @@ struct task_way {
 	__u32 tgid;
 	__u32 next;   /* as in task_places: another process with the same index there */
 	__u8 streams; /* CPython: what is written to streams is sent later, by nobody */
-	__u8 pad[3];
+	__u8 head; /* CPython: bytes by which the head of an object is longer than with the GIL */
+	__u8 pad[2];
 };
 
 /* The end of a context as CPython 3.7 and later have it. */

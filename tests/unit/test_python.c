@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a process shows of itself, here our own, may be made to have no end: a look has one. */
+/* Where CPython keeps contexts, in an interpreter made of words: with the GIL or without. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,139 +8,186 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "capture/python.h"
-#include "util/clock.h"
 
-#define ENDLESS (1ULL << 60)
-#define LARGE ((size_t)1 << 40)
-#define WORDS 12100
-#define MOST (500 * NSEC_PER_MSEC) /* of a processor; without bounds seconds, or years */
+#define NAMES 5
+#define MAIN_AT 200 /* words of the runtime */
+#define WORDS 16384
+#define INTERPRETERS_AT 60
+#define STATES_AT 1000 /* of an interpreter: the first of its threads' states */
+#define OWNER_AT 2     /* of a state */
+#define THREAD_AT 16
+#define CONTEXT_AT 26
+#define POINTER_AT 1024 /* of a thread's area */
+#define SLOT_AT (POINTER_AT - 5)
 
-static struct remote *remote;
-static uint64_t begin;
+enum thread { FIRST, SECOND, THREADS };
 
-static void look(void)
+static uint64_t runtime[WORDS + MAIN_AT], other[WORDS];
+static uint64_t states[3][128], areas[THREADS][2 * POINTER_AT];
+static uint64_t type[16], metatype[16], contexts[3][16], version;
+static struct remote remote;
+static struct image image;
+
+/* ---- the dynamic symbols ---- */
+
+static const char *const names[NAMES] = { "_PyRuntime", "PyContext_Type", "PyContext_CopyCurrent",
+					  "Py_Version", "PyType_Type" };
+static char strings[256];
+static Elf64_Sym symbols[NAMES + 1];
+static struct {
+	uint32_t buckets, first, filter_words, shift;
+	uint64_t filter;
+	uint32_t bucket, chain[NAMES];
+} table;
+
+static uint32_t hash_of(const char *name)
 {
-	remote_close(remote);
-	assert_int_equal(remote_open(remote, remote->folder), 0);
-	alarm(20);
-	begin = clock_read(CLOCK_THREAD_CPUTIME_ID);
+	uint32_t hash = 5381;
+
+	for (; *name; name++)
+		hash = hash * 33 + (uint8_t)*name;
+	return hash;
 }
 
-static void is_short(void)
+static uint64_t at(const void *object)
 {
-	assert_in_range(clock_read(CLOCK_THREAD_CPUTIME_ID) - begin, 0, MOST);
-	alarm(0);
+	return (uint64_t)(uintptr_t)object;
 }
 
-static void finds_nothing(const struct image *image)
+static void make_image(void)
 {
-	struct python_queue queue;
-	struct python_stream stream;
+	const void *const objects[NAMES] = { runtime, type, strings, &version, metatype };
+	const uint64_t sizes[NAMES] = { sizeof(runtime), sizeof(type), 1, 8, sizeof(metatype) };
+	uint32_t text = 1;
 
-	look();
-	assert_int_equal(python_queue(remote, image, &queue), -ENOENT);
-	is_short();
-	look();
-	assert_int_equal(python_stream(remote, image, &stream), -ENOENT);
-	is_short();
-}
-
-/* Segments of which the header says that they are larger than any memory, or which are large. */
-static void test_endless(void **state)
-{
-	static const char text[] = "get_nowait";
-	void *large =
-		mmap(NULL, LARGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	struct image image = { .segment_count = 2 };
-
-	(void)state;
-	image.segments[0].start = (uintptr_t)text;
-	image.segments[0].size = ENDLESS;
-	image.segments[1].start = (uintptr_t)text;
-	image.segments[1].size = ENDLESS;
-	image.segments[1].writable = true;
-	finds_nothing(&image);
-	if (large == MAP_FAILED)
-		skip();
-	image.segments[1].start = (uintptr_t)large;
-	image.segments[1].size = LARGE;
-	finds_nothing(&image);
-	image.segments[1].writable = false;
-	finds_nothing(&image);
-	munmap(large, LARGE);
-}
-
-/* What an interpreter exports, and behind it nothing but states that are none in the end. */
-static void test_states(void **state)
-{
-	static const char strings[] = "\0_PyRuntime\0PyContext_Type\0PyContext_CopyCurrent\0"
-				      "Py_Version";
-	static uint64_t runtime[400], interpreter[WORDS], thread[64];
-	static Elf64_Sym symbols[5];
-	static uint32_t hash[4 + 1 + 4] = { 1, 1, 0, 0, 1 };
-	struct image image = { .symbols = (uintptr_t)symbols,
-			       .strings = (uintptr_t)strings,
-			       .hash = (uintptr_t)hash };
-	struct python found;
-	const char *why;
-	uint32_t name = 1;
-
-	(void)state;
-	for (int i = 1; i <= 4; name += strlen(strings + name) + 1, i++) {
-		uint32_t sum = 5381;
-
-		for (const char *at = strings + name; *at; at++)
-			sum = sum * 33 + (uint8_t)*at;
-		hash[4 + i] = (sum & ~1U) | (i == 4);
-		symbols[i] = (Elf64_Sym){ .st_name = name,
-					  .st_shndx = 1,
-					  .st_value = (uintptr_t)runtime,
-					  .st_size = sizeof(runtime) };
+	table.buckets = table.first = table.filter_words = table.bucket = 1;
+	for (int i = 0; i < NAMES; i++) {
+		strcpy(strings + text, names[i]);
+		symbols[i + 1] = (Elf64_Sym){ .st_name = text,
+					      .st_shndx = 1,
+					      .st_value = at(objects[i]),
+					      .st_size = sizes[i] };
+		text += (uint32_t)strlen(names[i]) + 1;
+		table.chain[i] = (hash_of(names[i]) & ~1U) | (i == NAMES - 1);
 	}
-	for (size_t i = 0; i < 400; i++)
-		runtime[i] = (uintptr_t)interpreter;
-	for (size_t i = 0; i < WORDS; i++)
-		interpreter[i] = (uintptr_t)thread;
-	for (size_t i = 8; i < 64; i++)
-		thread[i] = i % 2 ? 1 : (uintptr_t)runtime;
-	thread[0] = (uintptr_t)interpreter;
-	look();
-	assert_int_not_equal(python_find(remote, &image, &found, &why), 0);
-	is_short();
+	image = (struct image){ .symbols = at(symbols),
+				.strings = at(strings),
+				.hash = at(&table) };
 }
 
-static int set_up(void **state)
+/* ---- the interpreter ---- */
+
+/* A state of the thread in that interpreter, with a context of its own. */
+static void make_state(int i, uint64_t interpreter, enum thread thread, uint32_t head)
 {
-	(void)state;
-	remote = calloc(1, sizeof(*remote));
-	if (!remote)
-		return -1;
-	remote->folder = remote_folder((uint32_t)getpid());
-	remote->memory = -1;
-	return remote->folder < 0 ? -1 : 0;
+	uint64_t pointer = at(&areas[thread][POINTER_AT]);
+
+	states[i][OWNER_AT] = interpreter;
+	states[i][THREAD_AT] = pointer;
+	states[i][THREAD_AT + 1] = 1000 + thread;
+	states[i][CONTEXT_AT] = at(contexts[i]);
+	contexts[i][head / 8 + 1] = at(type);
+	contexts[i][head / 8 + 5] = 1; /* entered */
+	areas[thread][POINTER_AT] = pointer;
+	areas[thread][SLOT_AT] = at(states[i]);
 }
 
-static int tear_down(void **state)
+static void make(uint32_t head)
+{
+	uint64_t main = at(&runtime[MAIN_AT]);
+
+	memset(runtime, 0, sizeof(runtime));
+	memset(states, 0, sizeof(states));
+	memset(areas, 0, sizeof(areas));
+	memset(type, 0, sizeof(type));
+	memset(contexts, 0, sizeof(contexts));
+	version = 0x030d05f0;
+	type[head / 8 + 1] = at(metatype);
+	type[head / 8 + 4] = head + 48; /* its objects' size */
+	runtime[INTERPRETERS_AT] = runtime[INTERPRETERS_AT + 1] = main;
+	runtime[MAIN_AT + STATES_AT] = at(states[FIRST]);
+	make_state(FIRST, main, FIRST, head);
+	make_state(SECOND, main, SECOND, head);
+	states[FIRST][1] = at(states[SECOND]);
+	states[SECOND][0] = at(states[FIRST]);
+	make_image();
+}
+
+static int find(struct python *ret)
+{
+	const char *why;
+
+	remote_forget(&remote);
+	remote.reads = 0;
+	return python_find(&remote, &image, ret, &why);
+}
+
+static void assert_found(uint32_t head)
+{
+	struct python found;
+
+	assert_int_equal(find(&found), 0);
+	assert_int_equal(found.way.slot[0], (SLOT_AT - POINTER_AT) * 8);
+	assert_int_equal(found.way.context, CONTEXT_AT * 8);
+	assert_int_equal(found.way.head, head);
+	assert_int_equal(found.way.inside, head + 16);
+	assert_int_equal(found.way.own, 0);
+}
+
+static void test_with_lock(void **state)
 {
 	(void)state;
-	remote_close(remote);
-	close(remote->folder);
-	free(remote);
-	return 0;
+	make(0);
+	assert_found(0);
+}
+
+static void test_without_lock(void **state)
+{
+	(void)state;
+	make(16);
+	assert_found(16);
+}
+
+/* Types are made ready at run time. */
+static void test_not_ready(void **state)
+{
+	struct python found;
+
+	(void)state;
+	make(0);
+	type[1] = 0;
+	assert_int_equal(find(&found), -EAGAIN);
+}
+
+/* What looks like no state at all is none. */
+static void test_other(void **state)
+{
+	struct python found;
+
+	(void)state;
+	make(0);
+	areas[SECOND][SLOT_AT] = at(other);
+	assert_int_equal(find(&found), -EAGAIN);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_endless),
-		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_with_lock),
+		cmocka_unit_test(test_without_lock),
+		cmocka_unit_test(test_not_ready),
+		cmocka_unit_test(test_other),
 	};
+	int folder = remote_folder((uint32_t)getpid()), failed;
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	if (folder < 0 || remote_open(&remote, folder))
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	remote_close(&remote);
+	close(folder);
+	return failed;
 }

@@ -235,8 +235,9 @@ static bool look_python(struct follow *follow, struct entry *entry, const struct
 	}
 	entry->state = FOLLOWED;
 	log_debug(LOGGER,
-		  "process %u: CPython, state at thread pointer %+d or %+d, context at %u%s%s%s",
-		  entry->tgid, entry->way.slot[0], entry->way.slot[1], entry->way.context,
+		  "process %u: CPython%s, state at thread pointer %+d or %+d, context at %u%s%s%s",
+		  entry->tgid, entry->way.head ? " without GIL" : "", entry->way.slot[0],
+		  entry->way.slot[1], entry->way.context,
 		  entry->way.inside ? ", its inside known" : "", entry->way.queue ? ", queues" : "",
 		  entry->way.streams ? ", streams" : "");
 	return true;

@@ -20,8 +20,8 @@
 #define PID_MOST (4 << 20)
 #define OBJECT_TYPE 8 /* offsets in a PyObject, and in a PyTypeObject */
 #define TYPE_SIZE 32
-#define CONTEXT_SIZE 48 /* of a context that ends with struct task_inside */
-#define CONTEXT_INSIDE 16
+#define FREE_HEAD 16	  /* without the GIL an object's head is longer by that: 3.13, object.h */
+#define CONTEXT_INSIDE 16 /* of struct task_inside, with which a context ends */
 #define OWN_CONTEXTS 0x030e0000 /* 3.14: threading.Thread runs in a context, contextvars' docs */
 
 /* The states of an interpreter's threads. */
@@ -214,9 +214,20 @@ static int choose_slots(struct remote *remote, const struct states *states, stru
 
 /* ---- contexts ---- */
 
-static bool is_context(struct remote *remote, uint64_t word, uint64_t type)
+/* With the GIL or without: where a type says that it is one. */
+static bool find_head(struct remote *remote, uint64_t metatype, struct task_way *ret)
 {
-	return is_plausible(word) && remote_word(remote, word + OBJECT_TYPE) == type;
+	for (ret->head = 0; ret->head <= FREE_HEAD; ret->head += FREE_HEAD) {
+		if (remote_word(remote, ret->type + ret->head + OBJECT_TYPE) == metatype)
+			return true;
+	}
+	return false;
+}
+
+static bool is_context(struct remote *remote, uint64_t word, const struct task_way *way)
+{
+	return is_plausible(word) &&
+	       remote_word(remote, word + way->head + OBJECT_TYPE) == way->type;
 }
 
 /*
@@ -233,7 +244,7 @@ static int find_context(struct remote *remote, const struct states *states, stru
 			uint64_t word = remote_word(remote, states->list[i].address + k * 8);
 
 			if (word && words[k] != OTHER)
-				words[k] = is_context(remote, word, ret->type) ? CONTEXT : OTHER;
+				words[k] = is_context(remote, word, ret) ? CONTEXT : OTHER;
 		}
 	}
 	for (unsigned int k = OWNER_WORDS; k < STATE_WORDS; k++) {
@@ -249,19 +260,21 @@ static int find_context(struct remote *remote, const struct states *states, stru
 static uint32_t find_inside(struct remote *remote, const struct states *states,
 			    const struct task_way *way)
 {
-	if (remote_word(remote, way->type + TYPE_SIZE) != CONTEXT_SIZE)
+	uint32_t at = way->head + CONTEXT_INSIDE;
+
+	if (remote_word(remote, way->type + way->head + TYPE_SIZE) !=
+	    at + sizeof(struct task_inside))
 		return 0;
 	for (unsigned int i = 0; i < states->count; i++) {
 		uint64_t context = remote_word(remote, states->list[i].address + way->context);
 		struct task_inside inside;
 
-		if (context &&
-		    (!remote_read(remote, context + CONTEXT_INSIDE, &inside, sizeof(inside)) ||
-		     inside.entered > 1 ||
-		     (inside.previous && !is_context(remote, inside.previous, way->type))))
+		if (context && (!remote_read(remote, context + at, &inside, sizeof(inside)) ||
+				inside.entered > 1 ||
+				(inside.previous && !is_context(remote, inside.previous, way))))
 			return 0;
 	}
-	return CONTEXT_INSIDE;
+	return at;
 }
 
 /* ---- together ---- */
@@ -277,14 +290,17 @@ int python_find(struct remote *remote, const struct image *image, struct python 
 	struct python found = { .way = { .kind = TASK_WAY_CPYTHON } };
 	uint64_t size = 0, runtime = image_symbol(remote, image, "_PyRuntime", &size);
 	struct states states = { 0 };
-	uint64_t version;
+	uint64_t version, metatype = image_symbol(remote, image, "PyType_Type", NULL);
 
 	found.way.type = image_symbol(remote, image, "PyContext_Type", NULL);
 	found.copy = image_symbol(remote, image, "PyContext_CopyCurrent", NULL);
 	version = image_symbol(remote, image, "Py_Version", NULL);
 	*ret_why = "its CPython is older than 3.11, or does not export what is needed";
-	if (!runtime || !found.way.type || !found.copy || !version)
+	if (!runtime || !found.way.type || !found.copy || !version || !metatype)
 		return -ENOTSUP;
+	*ret_why = "its objects' heads are not known";
+	if (!find_head(remote, metatype, &found.way))
+		return -EAGAIN; /* types may not be ready yet */
 	*ret_why = "its threads' states are not where they are sought";
 	if (!search_runtime(remote, runtime, size, &states))
 		return remote_spent(remote) ? -ENOENT : -EAGAIN;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a CPython process (3.11 and later, with the GIL) keeps the current context of each thread.
- * Nothing is known beforehand of a version's structures: what is looked for is recognised by what
- * it points to, and holds only if it does in every thread.
+ * Where a CPython process (3.11 and later, with the GIL or without) keeps the current context of
+ * each thread. Nothing is known beforehand of a version's structures: what is looked for is
+ * recognised by what it points to, and holds only if it does in every thread.
  *
  *	_PyRuntime -> interpreter -> thread state -> next thread's state ...
  *	                   ^------------|  |  '--> context, whose type is PyContext_Type
