@@ -139,14 +139,21 @@ def newest_python():
     shutil.rmtree(programs)
 
 
-@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_newest_python(bed, tracer, run, newest_python, loop):
+@pytest.mark.parametrize(
+    "loop, paths, env",
+    [
+        ("asyncio", ("async", "sync", "executor"), {}),
+        ("uvloop", ("async", "sync", "executor"), {}),
+        ("asyncio", ["interpreters"], {"INTERPRETERS": "1"}),
+    ],
+)
+def test_newest_python(bed, tracer, run, newest_python, loop, paths, env):
     root, folder = newest_python
     port = bed.port()
     run("chroot", root, "/usr/bin/python3", "-m", "uvicorn", "traces:app", "--host", "127.0.0.1",
         "--port", port, "--no-access-log", "--loop", loop, port=port,
-        PYTHONPATH=f"/opt/site:{folder}")  # fmt: skip
-    found = look(bed, tracer, port, ("async", "sync", "executor"))
+        PYTHONPATH=f"/opt/site:{folder}", **env)  # fmt: skip
+    found = look(bed, tracer, port, paths)
     assert right(found), found
 
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where CPython keeps contexts, in an interpreter made of words: with the GIL or without. */
+/* Where CPython keeps contexts, in an interpreter made of words: with the GIL or without, and with
+ * several interpreters in it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +27,7 @@
 
 enum thread { FIRST, SECOND, THREADS };
 
-static uint64_t runtime[WORDS + MAIN_AT], other[WORDS];
+static uint64_t runtime[WORDS + MAIN_AT], second[WORDS];
 static uint64_t states[3][128], areas[THREADS][2 * POINTER_AT];
 static uint64_t type[16], metatype[16], contexts[3][16], version;
 static struct remote remote;
@@ -101,6 +102,7 @@ static void make(uint32_t head)
 	uint64_t main = at(&runtime[MAIN_AT]);
 
 	memset(runtime, 0, sizeof(runtime));
+	memset(second, 0, sizeof(second));
 	memset(states, 0, sizeof(states));
 	memset(areas, 0, sizeof(areas));
 	memset(type, 0, sizeof(type));
@@ -163,6 +165,21 @@ static void test_not_ready(void **state)
 	assert_int_equal(find(&found), -EAGAIN);
 }
 
+/* The newest interpreter is the first in the list. Its thread is in it, or has come back. */
+static void test_interpreters(void **state)
+{
+	(void)state;
+	for (int inside = 0; inside < 2; inside++) {
+		make(0);
+		runtime[INTERPRETERS_AT] = at(second);
+		second[STATES_AT] = at(states[2]);
+		make_state(2, at(second), SECOND, 0);
+		if (!inside)
+			areas[SECOND][SLOT_AT] = at(states[SECOND]);
+		assert_found(0);
+	}
+}
+
 /* What looks like no state at all is none. */
 static void test_other(void **state)
 {
@@ -170,16 +187,15 @@ static void test_other(void **state)
 
 	(void)state;
 	make(0);
-	areas[SECOND][SLOT_AT] = at(other);
+	areas[SECOND][SLOT_AT] = at(second);
 	assert_int_equal(find(&found), -EAGAIN);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_with_lock),
-		cmocka_unit_test(test_without_lock),
-		cmocka_unit_test(test_not_ready),
+		cmocka_unit_test(test_with_lock), cmocka_unit_test(test_without_lock),
+		cmocka_unit_test(test_not_ready), cmocka_unit_test(test_interpreters),
 		cmocka_unit_test(test_other),
 	};
 	int folder = remote_folder((uint32_t)getpid()), failed;

@@ -93,20 +93,25 @@ static bool search_interpreter(struct remote *remote, uint64_t interpreter, stru
 }
 
 /*
- * The only interpreter is both the first and the main one: two equal words. Only where there is no
- * such pair every word is tried.
+ * The only interpreter is both the first and the main one: two equal words. Where there are more,
+ * the main one is behind the first, and a part of the runtime. Only where there is none of both
+ * every word is tried.
  */
 static bool search_runtime(struct remote *remote, uint64_t runtime, uint64_t size,
 			   struct states *states)
 {
+	enum { PAIR, PART, ANY, RANKS } rank, sought;
 	unsigned int words = size / 8 < RUNTIME_WORDS ? (unsigned int)(size / 8) : RUNTIME_WORDS;
 
-	for (int pairs = 1; pairs >= 0; pairs--) {
+	for (sought = PAIR; sought < RANKS; sought++) {
 		for (unsigned int i = 0; i + 1 < words; i++) {
 			uint64_t word = remote_word(remote, runtime + i * 8);
-			bool pair = word == remote_word(remote, runtime + (i + 1) * 8);
 
-			if (pair == pairs && is_plausible(word) &&
+			if (word == remote_word(remote, runtime + (i + 1) * 8))
+				rank = PAIR;
+			else
+				rank = word - runtime < size ? PART : ANY;
+			if (rank == sought && is_plausible(word) &&
 			    search_interpreter(remote, word, states))
 				return true;
 		}
@@ -152,13 +157,17 @@ struct tally {
 	uint16_t other;
 };
 
-static bool is_own(const struct states *states, uint64_t pointer, uint64_t word)
+static bool is_own(struct remote *remote, const struct states *states, uint64_t pointer,
+		   uint64_t word)
 {
 	for (unsigned int i = 0; i < states->count; i++) {
 		if (states->list[i].pointer == pointer && states->list[i].address == word)
 			return true;
 	}
-	return false;
+	/* Of another interpreter, which the thread is in now. */
+	return is_plausible(word) && word - pointer >= (uint64_t)SLOT_MOST &&
+	       remote_word(remote, word + states->thread_at * 8ULL) == pointer &&
+	       is_plausible(remote_word(remote, word + states->owner_at * 8ULL));
 }
 
 static unsigned int count_slots(struct remote *remote, const struct states *states,
@@ -176,7 +185,7 @@ static unsigned int count_slots(struct remote *remote, const struct states *stat
 
 			if (word == 0)
 				tallies[k].empty++;
-			else if (is_own(states, pointer, word))
+			else if (is_own(remote, states, pointer, word))
 				tallies[k].own++;
 			else
 				tallies[k].other++;

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A FastAPI service whose work for request N tells N by the choice of commands and statements
 (tests/e2e/lib/traces.py), in every way that work moves between contexts and threads. MW=1: below a
-BaseHTTPMiddleware. NEXT: the port of another such service, asked by /next."""
+BaseHTTPMiddleware. NEXT: the port of another such service, asked by /next. INTERPRETERS: with some
+more in the process, from 3.14 on."""
 
 import asyncio
 import os
 import sys
 import threading
+from concurrent import futures
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,6 +27,9 @@ from lib.traces import commands_of, statements_of
 POSTGRES, REDIS = os.environ["TASKS_POSTGRES"], int(os.environ["TASKS_REDIS"])
 open_here = threading.local()
 idle = []
+if "INTERPRETERS" in os.environ:
+    others = futures.InterpreterPoolExecutor(2)
+    list(others.map(abs, range(4)))
 
 
 @asynccontextmanager
@@ -96,6 +101,14 @@ async def to_thread(number: int):
 @app.get("/executor/{number}")
 async def executor(number: int):
     await asyncio.get_running_loop().run_in_executor(None, work, number)
+    return f"ZID{number}Z"
+
+
+@app.get("/interpreters/{number}")
+async def interpreters(number: int):
+    """Beside other interpreters, which do something, too."""
+    await asyncio.get_running_loop().run_in_executor(others, abs, number)
+    await ask(number)
     return f"ZID{number}Z"
 
 
