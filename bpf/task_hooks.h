@@ -3,6 +3,7 @@
  * Where CPython's tasks come from, attached per process by user space:
  *
  *	PyContext_CopyCurrent() returns		a task begins, child of the one that called
+ *	Context(), Context.copy() return	a context that is nobody's
  *	SimpleQueue.put(item)			the caller's task waits in a queue ...
  *	SimpleQueue.get() returns item		... and a thread works for it from now on
  *	UVStream.write(data)			the caller's task sends later, by the event loop
@@ -59,6 +60,17 @@ int context_copied(struct pt_regs *regs)
 	}
 	node_begin(&node, current.node, current.task);
 	bpf_map_update_elem(&contexts, &key, &node, BPF_ANY);
+	return 0;
+}
+
+/* Another one was at its address, whose it is not. */
+SEC("?uretprobe")
+int context_made(struct pt_regs *regs)
+{
+	struct task_key key = { .object = PT_REGS_RC(regs),
+				.tgid = bpf_get_current_pid_tgid() >> 32 };
+
+	bpf_map_delete_elem(&contexts, &key);
 	return 0;
 }
 

@@ -92,6 +92,12 @@ def test_uvicorn_workers(bed, tracer, uvicorn):
     assert right(found), found
 
 
+def test_contexts_of_nobody(bed, tracer, uvicorn):
+    port = uvicorn("traces:app")
+    found = look(bed, tracer, port, ["empty"])
+    assert right(found), found
+
+
 def test_gunicorn_with_uvicorn(bed, tracer, gunicorn):
     port = gunicorn("traces:app", "-k", "uvicorn_worker.UvicornWorker", "--workers", 2)
     found = look(bed, tracer, port, ("sync", "gather"))

@@ -25,11 +25,14 @@
 #define POINTER_AT 1024 /* of a thread's area */
 #define SLOT_AT (POINTER_AT - 5)
 
+#define MAKE 0x700010 /* functions */
+#define COPY 0x700020
+
 enum thread { FIRST, SECOND, THREADS };
 
 static uint64_t runtime[WORDS + MAIN_AT], second[WORDS];
 static uint64_t states[3][128], areas[THREADS][2 * POINTER_AT];
-static uint64_t type[16], metatype[16], contexts[3][16], version;
+static uint64_t type[64], metatype[16], methods[12], contexts[3][16], version;
 static struct remote remote;
 static struct image image;
 
@@ -110,6 +113,11 @@ static void make(uint32_t head)
 	version = 0x030d05f0;
 	type[head / 8 + 1] = at(metatype);
 	type[head / 8 + 4] = head + 48; /* its objects' size */
+	type[head / 8 + 29] = at(methods);
+	type[head / 8 + 39] = MAKE;
+	methods[0] = at("get");
+	methods[4] = at("copy");
+	methods[5] = COPY;
 	runtime[INTERPRETERS_AT] = runtime[INTERPRETERS_AT + 1] = main;
 	runtime[MAIN_AT + STATES_AT] = at(states[FIRST]);
 	make_state(FIRST, main, FIRST, head);
@@ -138,6 +146,8 @@ static void assert_found(uint32_t head)
 	assert_int_equal(found.way.head, head);
 	assert_int_equal(found.way.inside, head + 16);
 	assert_int_equal(found.way.own, 0);
+	assert_int_equal(found.make[0], MAKE);
+	assert_int_equal(found.make[1], COPY);
 }
 
 static void test_with_lock(void **state)

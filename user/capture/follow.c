@@ -18,7 +18,7 @@
 #include "util/clock.h"
 
 #define LOGGER "onlooker.tasks"
-#define PROBES 6
+#define PROBES 8
 #define BREAKPOINT 0xcc
 #define LOOK_FIRST (100 * NSEC_PER_MSEC)
 #define LOOK_MOST (60 * NSEC_PER_SEC)
@@ -38,10 +38,11 @@ struct entry {
 	uint64_t due;	     /* ns: when to look next; UINT64_MAX: no more */
 	uint64_t pause;	     /* ns: until the look after that */
 	int folder;
-	int probes[PROBES]; /* 0: context copied; 1 ..: queue; 4 ..: streams. -1: none */
+	int probes[PROBES]; /* 0: copied; 1 ..: queue; 4 ..: streams; 6 ..: made. -1: none */
 	bool confirmed;	    /* looked at twice */
 	bool searched;	    /* the interpreter itself for the module _queue */
 	bool asked;	    /* whether its event loop sends later */
+	bool makers;	    /* those were sought, too */
 };
 
 struct follow {
@@ -79,7 +80,7 @@ static void stop(struct follow *follow, struct entry *entry)
 	remove_probes(follow, entry);
 	entry->state = WAITING;
 	entry->way = (struct task_way){ .process = entry->way.process, .tgid = entry->tgid };
-	entry->confirmed = entry->asked = false;
+	entry->confirmed = entry->asked = entry->makers = false;
 }
 
 static void forget(struct follow *follow, struct entry *entry)
@@ -158,6 +159,18 @@ static bool start(struct follow *follow, struct entry *entry, const struct modul
 	return true;
 }
 
+/* What makes contexts of nobody is rarely called: not for those that are gone in a moment. */
+static void follow_makers(struct follow *follow, struct entry *entry, const struct modules *modules,
+			  const struct python *found)
+{
+	if (entry->makers || entry->pause < SEARCH_FROM)
+		return;
+	entry->makers = true;
+	for (int i = 0; i < PYTHON_MAKERS; i++)
+		entry->probes[6 + i] = set_probe(follow, entry, &modules->python, found->make[i],
+						 follow->kernel.made, true);
+}
+
 /* Where it goes from thread to thread without a context: run_in_executor() of asyncio. */
 static void follow_queue(struct follow *follow, struct entry *entry, const struct modules *modules)
 {
@@ -221,6 +234,7 @@ static bool look_python(struct follow *follow, struct entry *entry, const struct
 	found.way.queue = before.queue;
 	found.way.streams = before.streams;
 	entry->way = found.way;
+	follow_makers(follow, entry, modules, &found);
 	follow_queue(follow, entry, modules);
 	follow_streams(follow, entry, modules);
 	if (entry->state == FOLLOWED && memcmp(&before, &entry->way, sizeof(before)) == 0) {
@@ -287,7 +301,7 @@ static void look_and_plan(struct follow *follow, struct entry *entry, uint64_t n
 		forget(follow, entry);
 		return;
 	}
-	if (entry->due == UINT64_MAX || (entry->confirmed && entry->way.queue)) {
+	if (entry->due == UINT64_MAX || (entry->confirmed && entry->way.queue && entry->makers)) {
 		entry->due = UINT64_MAX;
 		return;
 	}
@@ -383,7 +397,7 @@ void follow_process(struct follow *follow, uint32_t tgid, uint64_t process)
 				 .way = { .process = process, .tgid = tgid },
 				 .pause = LOOK_FIRST,
 				 .folder = folder,
-				 .probes = { -1, -1, -1, -1, -1, -1 } };
+				 .probes = { -1, -1, -1, -1, -1, -1, -1, -1 } };
 	follow->due = 0;
 }
 

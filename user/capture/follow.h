@@ -23,7 +23,7 @@
 /* The kernel side's part, owned by the capture. */
 struct follow_kernel {
 	int ways, places; /* the maps task_ways, with room for `limit`, and task_places */
-	int copied, put, got, written; /* programs; -1 where this machine has none */
+	int copied, made, put, got, written; /* programs; -1 where this machine has none */
 };
 
 enum follow_runtime {

@@ -20,6 +20,10 @@
 #define PID_MOST (4 << 20)
 #define OBJECT_TYPE 8 /* offsets in a PyObject, and in a PyTypeObject */
 #define TYPE_SIZE 32
+#define TYPE_METHODS 232
+#define TYPE_NEW 312
+#define METHOD 32 /* a PyMethodDef: name, function, ... */
+#define METHODS 64
 #define FREE_HEAD 16	  /* without the GIL an object's head is longer by that: 3.13, object.h */
 #define CONTEXT_INSIDE 16 /* of struct task_inside, with which a context ends */
 #define OWN_CONTEXTS 0x030e0000 /* 3.14: threading.Thread runs in a context, contextvars' docs */
@@ -286,6 +290,28 @@ static uint32_t find_inside(struct remote *remote, const struct states *states,
 	return at;
 }
 
+static uint64_t find_method(struct remote *remote, uint64_t methods, const char *sought)
+{
+	char name[8];
+	size_t size = strlen(sought) + 1;
+
+	for (int i = 0; i < METHODS && remote_word(remote, methods); i++, methods += METHOD) {
+		if (remote_read(remote, remote_word(remote, methods), name, size) &&
+		    memcmp(name, sought, size) == 0)
+			return remote_word(remote, methods + 8);
+	}
+	return 0;
+}
+
+/* What makes contexts beside PyContext_CopyCurrent(), at addresses that others had. */
+static void find_makers(struct remote *remote, struct python *ret)
+{
+	uint64_t type = ret->way.type + ret->way.head;
+
+	ret->make[0] = remote_word(remote, type + TYPE_NEW);
+	ret->make[1] = find_method(remote, remote_word(remote, type + TYPE_METHODS), "copy");
+}
+
 /* ---- together ---- */
 
 bool python_is(struct remote *remote, const struct image *image)
@@ -321,6 +347,7 @@ int python_find(struct remote *remote, const struct image *image, struct python 
 	if (find_context(remote, &states, &found.way))
 		return -EAGAIN;
 	found.way.inside = find_inside(remote, &states, &found.way);
+	find_makers(remote, &found);
 	found.way.own = remote_word(remote, version) >= OWN_CONTEXTS;
 	*ret = found;
 	return 0;

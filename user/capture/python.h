@@ -15,9 +15,12 @@
 #include "capture/image.h"
 #include "event.h"
 
+#define PYTHON_MAKERS 2
+
 struct python {
-	struct task_way way; /* without `process` */
-	uint64_t copy;	     /* address of PyContext_CopyCurrent() */
+	struct task_way way;	      /* without `process` */
+	uint64_t copy;		      /* address of PyContext_CopyCurrent() */
+	uint64_t make[PYTHON_MAKERS]; /* of Context() and Context.copy(); 0 unknown */
 };
 
 /* Whether the image is an interpreter's. */

@@ -32,19 +32,21 @@ void task_setup(struct onlooker_bpf *skeleton, uint64_t followed)
 	choose(skeleton->progs.context_copied);
 	choose(skeleton->progs.queue_put);
 	choose(skeleton->progs.queue_got);
+	choose(skeleton->progs.context_made);
 	choose(skeleton->progs.stream_written);
 #endif
 }
 
 void task_kernel(const struct onlooker_bpf *skeleton, struct follow_kernel *ret)
 {
-	*ret = (struct follow_kernel){ -1, -1, -1, -1, -1, -1 };
+	*ret = (struct follow_kernel){ -1, -1, -1, -1, -1, -1, -1 };
 	ret->ways = bpf_map__fd(skeleton->maps.task_ways);
 	ret->places = bpf_map__fd(skeleton->maps.task_places);
 #if defined(__x86_64__)
 	ret->copied = bpf_program__fd(skeleton->progs.context_copied);
 	ret->put = bpf_program__fd(skeleton->progs.queue_put);
 	ret->got = bpf_program__fd(skeleton->progs.queue_got);
+	ret->made = bpf_program__fd(skeleton->progs.context_made);
 	ret->written = bpf_program__fd(skeleton->progs.stream_written);
 #endif
 }

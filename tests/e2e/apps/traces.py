@@ -5,6 +5,7 @@ BaseHTTPMiddleware. NEXT: the port of another such service, asked by /next. INTE
 more in the process, from 3.14 on."""
 
 import asyncio
+import contextvars
 import os
 import sys
 import threading
@@ -101,6 +102,17 @@ async def to_thread(number: int):
 @app.get("/executor/{number}")
 async def executor(number: int):
     await asyncio.get_running_loop().run_in_executor(None, work, number)
+    return f"ZID{number}Z"
+
+
+@app.get("/empty/{number}")
+async def empty(number: int):
+    """Beside contexts that are copies of none, at addresses that others just had: nobody's."""
+    await asyncio.gather(*map(command, commands_of(number)))
+    for context in contextvars.Context(), contextvars.copy_context().copy():
+        await asyncio.get_running_loop().create_task(command("GET"), context=context)
+    for text in statements_of(number).values():
+        await statement(text)
     return f"ZID{number}Z"
 
 
