@@ -80,10 +80,10 @@ static void test_endless(void **state)
 static void test_states(void **state)
 {
 	static const char strings[] = "\0_PyRuntime\0PyContext_Type\0PyContext_CopyCurrent\0"
-				      "Py_Version";
+				      "Py_Version\0PyType_Type";
 	static uint64_t runtime[400], interpreter[WORDS], thread[64];
-	static Elf64_Sym symbols[5];
-	static uint32_t hash[4 + 1 + 4] = { 1, 1, 0, 0, 1 };
+	static Elf64_Sym symbols[6];
+	static uint32_t hash[4 + 1 + 5] = { 1, 1, 0, 0, 1 };
 	struct image image = { .symbols = (uintptr_t)symbols,
 			       .strings = (uintptr_t)strings,
 			       .hash = (uintptr_t)hash };
@@ -92,19 +92,19 @@ static void test_states(void **state)
 	uint32_t name = 1;
 
 	(void)state;
-	for (int i = 1; i <= 4; name += strlen(strings + name) + 1, i++) {
+	for (int i = 1; i <= 5; name += strlen(strings + name) + 1, i++) {
 		uint32_t sum = 5381;
 
 		for (const char *at = strings + name; *at; at++)
 			sum = sum * 33 + (uint8_t)*at;
-		hash[4 + i] = (sum & ~1U) | (i == 4);
+		hash[4 + i] = (sum & ~1U) | (i == 5);
 		symbols[i] = (Elf64_Sym){ .st_name = name,
 					  .st_shndx = 1,
 					  .st_value = (uintptr_t)runtime,
 					  .st_size = sizeof(runtime) };
 	}
 	for (size_t i = 0; i < 400; i++)
-		runtime[i] = (uintptr_t)interpreter;
+		runtime[i] = (uintptr_t)(i == 1 ? runtime : interpreter); /* a type's type */
 	for (size_t i = 0; i < WORDS; i++)
 		interpreter[i] = (uintptr_t)thread;
 	for (size_t i = 8; i < 64; i++)
