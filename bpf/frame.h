@@ -5,7 +5,7 @@
  *	| kind, 1 byte | length, 4 bytes, the most significant first | body |
  *	               |<-------------- that many bytes ------------------->|
  *
- *	| (CR LF) length, 1 to 8 hexadecimal digits, CR LF | that many bytes |
+ *	| (CR LF) length, 1 to 8 hexadecimal digits, CR LF | that many bytes, not 0 |
  *
  * FRAME_LINES is the second one: the empty line in front ends the frame before.
  */
@@ -43,9 +43,14 @@ static __always_inline u64 digit_value(u64 c)
 /* Global functions of scalars are verified once by themselves, not in the loops that call them. */
 __attribute__((noinline)) u64 lines_size(u64 low, u64 high, u32 have)
 {
-	u64 empty = 16 * below_zero(((low ^ 0x0a0d) & 0xffff) - 1);
-	u64 value = 0, digits = 0, going = 1, size;
+	u64 value = 0, digits = 0, going = 1, empty, size;
 
+	/* Behind what is there anything may be. */
+	if (have < 8)
+		low &= (1ULL << 8 * have) - 1;
+	if (have < 16)
+		high &= have > 8 ? (1ULL << 8 * (have - 8)) - 1 : 0;
+	empty = 16 * below_zero(((low ^ 0x0a0d) & 0xffff) - 1);
 	low = low >> empty | high << 1 << (63 - empty);
 	high >>= empty;
 	for (u32 i = 0; i < 8; i++) {
@@ -57,8 +62,10 @@ __attribute__((noinline)) u64 lines_size(u64 low, u64 high, u32 have)
 	}
 	low = low >> 4 * digits >> 4 * digits | high << (64 - 8 * digits & 63);
 	size = empty / 8 + digits + 2;
-	if (!digits || !value || value > FRAME_LONGEST || size > have || (low & 0xffff) != 0x0a0d)
-		return have < LINES_HEAD ? FRAME_CUT : FRAME_NONE;
+	if (size > have)
+		return !low || (low == '\r' && size == have + 1) ? FRAME_CUT : FRAME_NONE;
+	if (!value || value > FRAME_LONGEST || (low & 0xffff) != 0x0a0d)
+		return FRAME_NONE;
 	return size + value;
 }
 

@@ -104,7 +104,7 @@ static __noinline u64 cut_size(const struct cut *cut, u64 buffer, u32 moved, u32
 		return FRAME_NONE;
 	rest.high = rest.high << bits | rest.low >> 1 >> (63 - bits);
 	rest.low = cut->bytes | rest.low << bits;
-	more += cut->size & 7;
+	more = lesser(more + (cut->size & 7), sizeof(rest));
 	return by_lines(kinds) ? frame_size(rest, more, kinds, true) :
 				 frame_size(rest, more, kinds, false);
 }
@@ -114,7 +114,8 @@ static __always_inline bool cut_keep(struct cut *cut, const struct hop *hop, u64
 {
 	u64 bytes = 0, size = hop->moved - offset;
 
-	if (size > 4 || bpf_probe_read_user(&bytes, size, (void *)(hop->buffer + offset)))
+	if (size > FRAME_CUT_MOST ||
+	    bpf_probe_read_user(&bytes, size, (void *)(hop->buffer + offset)))
 		return false;
 	cut->at = hop->position + offset;
 	cut->bytes = bytes;
@@ -246,7 +247,7 @@ __attribute__((noinline)) u64 hop_end(u64 slot_generation, u64 direction, u64 in
 		event->instant = instant;
 		event->position = slot->until[direction];
 		event->moved = event->captured = cut->size;
-		*(u32 *)event->bytes = cut->bytes;
+		*(u64 *)event->bytes = cut->bytes;
 		ring_submit(event, sizeof(*event) + 48, false);
 	}
 	cut->size = cut->far = 0;

@@ -99,12 +99,13 @@ struct read_note {
 };
 
 #define FRAME_HEAD 5	 /* bytes; bpf/frame.h */
+#define FRAME_CUT_MOST 7 /* bytes of a head that are kept */
 #define FRAME_LINES 0xff /* slot.hop: frames of the other form, whose heads are lines */
 
 /* A frame's head that began at the end of a buffer whose bytes nobody wants. */
 struct cut {
+	__u64 bytes; /* the first `size` ones of it */
 	__u32 at;    /* its position */
-	__u32 bytes; /* the first `size` ones of it */
 	__u8 size;   /* 0: none */
 	__u8 far;    /* besides: user space should hear of where the skip is */
 	__u8 pad[2];
@@ -117,7 +118,7 @@ struct cut {
 struct carried {
 	struct read_note note;
 	struct cut cut[2]; /* by direction */
-	__u64 pad[2];
+	__u64 pad;
 };
 
 /*

@@ -28,7 +28,7 @@ struct wire_end {
 	size_t held_size;
 	struct {
 		uint32_t at, size; /* bytes of the head that begins there; 0: none */
-		uint8_t bytes[FRAME_HEAD - 1];
+		uint8_t bytes[FRAME_CUT_MOST];
 	} cut[2];   /* by direction */
 	bool slow;  /* what it writes next returns late */
 	bool loses; /* its next record finds no room in the ring */
@@ -224,9 +224,11 @@ static inline uint32_t wire_line_frame(const char *head, uint32_t have)
 		value = value << 4 |
 			(isdigit((unsigned char)head[at]) ? head[at] - '0' :
 							    (head[at] | 0x20) - 'a' + 10);
-	if (value && value <= WIRE_LONGEST && at + 2 <= have && !memcmp(head + at, "\r\n", 2))
+	if (at == have || (at + 1 == have && head[at] == '\r'))
+		return WIRE_CUT;
+	if (value && value <= WIRE_LONGEST && at > digits && !memcmp(head + at, "\r\n", 2))
 		return at + 2 + (uint32_t)value;
-	return have < WIRE_HEAD ? WIRE_CUT : 0;
+	return 0;
 }
 
 /*
@@ -260,7 +262,7 @@ static inline bool wire_hop(struct wire *wire, enum wire_who who, enum event_dir
 	struct slot *slot = &wire->slots[end->slot];
 	uint32_t until = slot->until[direction], size = 0;
 	uint32_t kept = wire_kept(end, direction, until, position);
-	char head[FRAME_HEAD - 1 + WIRE_HEAD];
+	char head[FRAME_CUT_MOST + WIRE_HEAD];
 
 	end->cut[direction].size = 0;
 	for (;;) {
@@ -274,7 +276,7 @@ static inline bool wire_hop(struct wire *wire, enum wire_who who, enum event_dir
 			memcpy(head + kept, bytes + offset, more);
 			size = wire_frame(slot->hop[direction], head, kept + more);
 		}
-		if (size == WIRE_CUT && !kept && more < FRAME_HEAD) {
+		if (size == WIRE_CUT && !kept && more <= FRAME_CUT_MOST) {
 			end->cut[direction].at = until;
 			end->cut[direction].size = more;
 			memcpy(end->cut[direction].bytes, head, more);

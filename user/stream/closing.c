@@ -48,7 +48,7 @@ static uint64_t known_end(const struct entry *entry, unsigned int direction, uin
 {
 	uint64_t until = entry->told_until[direction];
 
-	return entry->told_hop[direction] && end > until && end - until <= HEAD_MOST ? until : end;
+	return end > until && end - until <= entry_cut_most(entry, direction) ? until : end;
 }
 
 /*

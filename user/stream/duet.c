@@ -220,7 +220,7 @@ void duet_look(struct conversation *c, struct pipeline *p)
 static bool is_known(const struct conversation *server, unsigned int direction,
 		     const struct entry *sender, uint64_t edge, uint64_t end)
 {
-	uint64_t begun = sender->told_hop[DIRECTION_TX] ? HEAD_MOST : 0;
+	uint64_t begun = entry_cut_most(sender, DIRECTION_TX);
 
 	return edge >= end || conversation_skips(server, direction) + begun >= end;
 }

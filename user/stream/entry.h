@@ -10,8 +10,7 @@
 #include "stream/conversation.h"
 #include "stream/twins.h"
 
-#define HEAD_MOST (FRAME_HEAD - 1) /* bytes of a frame's head that a call may end in */
-#define MIDWAY_START (1ULL << 32)  /* so that what lies before it still has a position */
+#define MIDWAY_START (1ULL << 32) /* so that what lies before it still has a position */
 
 enum entry_server {
 	SERVER_THERE, /* the other end is the server */
@@ -33,15 +32,23 @@ struct entry {
 	uint32_t tgid;
 	bool is_unix;
 	bool told_skip[2];
-	bool told_hop[2]; /* and that it may move on */
-	uint8_t vain[2];  /* times it did not, one after the other */
-	bool hurry_paid;  /* something could be skipped since the reader was woken for a large call
+	uint8_t told_hop[2]; /* and that it may move on: the kind of frames; 0: no */
+	uint8_t vain[2];     /* times it did not, one after the other */
+	bool hurry_paid; /* something could be skipped since the reader was woken for a large call
 			  */
-	bool silent;	  /* found open, and has not said yet what it carries */
-	bool relayed;	  /* what it reads is told of without bytes until the verdict is seen */
+	bool silent;	 /* found open, and has not said yet what it carries */
+	bool relayed;	 /* what it reads is told of without bytes until the verdict is seen */
 	struct twin twin;
 	struct conversation conversation;
 };
+
+/* Bytes of a frame's head, behind a skip that may move on, of which nothing was told. */
+static inline uint32_t entry_cut_most(const struct entry *entry, unsigned int direction)
+{
+	if (!entry->told_hop[direction])
+		return 0;
+	return entry->told_hop[direction] == FRAME_LINES ? FRAME_CUT_MOST : FRAME_HEAD - 1;
+}
 
 /* The kernel side's 32 bits, near what was seen last, on our endless scale. */
 static inline uint64_t entry_widen(const struct entry *entry, unsigned int direction,

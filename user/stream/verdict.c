@@ -135,7 +135,8 @@ static void tell_skip(struct entry *entry, struct slot *slot, unsigned int direc
 		write_skip(entry, slot, direction, until, hop);
 	else if (entry->told_skip[direction] && !reached) {
 		__atomic_store_n(&slot->skipping[direction], 0, __ATOMIC_RELAXED);
-		entry->told_skip[direction] = entry->told_hop[direction] = false;
+		entry->told_skip[direction] = false;
+		entry->told_hop[direction] = 0;
 	}
 }
 
