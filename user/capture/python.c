@@ -31,6 +31,7 @@
 /* The states of an interpreter's threads. */
 struct states {
 	uint64_t interpreter;
+	bool several;			  /* there are other interpreters, too */
 	unsigned int owner_at, thread_at; /* words in a state */
 	unsigned int count;
 	struct {
@@ -116,8 +117,10 @@ static bool search_runtime(struct remote *remote, uint64_t runtime, uint64_t siz
 			else
 				rank = word - runtime < size ? PART : ANY;
 			if (rank == sought && is_plausible(word) &&
-			    search_interpreter(remote, word, states))
+			    search_interpreter(remote, word, states)) {
+				states->several = rank != PAIR;
 				return true;
+			}
 		}
 	}
 	return false;
@@ -169,7 +172,7 @@ static bool is_own(struct remote *remote, const struct states *states, uint64_t 
 			return true;
 	}
 	/* Of another interpreter, which the thread is in now. */
-	return is_plausible(word) && word - pointer >= (uint64_t)SLOT_MOST &&
+	return states->several && is_plausible(word) && word - pointer >= (uint64_t)SLOT_MOST &&
 	       remote_word(remote, word + states->thread_at * 8ULL) == pointer &&
 	       is_plausible(remote_word(remote, word + states->owner_at * 8ULL));
 }
