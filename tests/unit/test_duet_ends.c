@@ -287,17 +287,15 @@ static void test_reuse(void **state)
 }
 
 /* Behind the last answer the server serves nothing, whatever it has read. */
-static void test_last_answer(void **state)
+static void last_answer(const char *request, const char *answer, const char *asked,
+			const char *last)
 {
-	static const char last[] = "HTTP/1.1 204 No\r\nConnection: close\r\n\r\n";
-
-	(void)state;
 	for (enum wire_who first = CLIENT; first <= SERVER; first++) {
 		memset(count, 0, sizeof(count));
 		duo_place(1, 2);
-		duo_begin(GET, OK);
-		duo_send(CLIENT, GET GET GET);
-		duo_read(SERVER, GET GET GET);
+		duo_begin(request, answer);
+		duo_send(CLIENT, asked);
+		duo_read(SERVER, asked);
 		duo_send(SERVER, last);
 		duo_read(CLIENT, last);
 		duo_close(first);
@@ -306,6 +304,13 @@ static void test_last_answer(void **state)
 		expect_counts(4, 2);
 		expect_aborted(2, 0);
 	}
+}
+
+static void test_last_answer(void **state)
+{
+	(void)state;
+	last_answer(GET, OK, GET GET GET, "HTTP/1.1 204 No\r\nConnection: close\r\n\r\n");
+	last_answer(PING, PONG, "*1\r\n$4\r\nQUIT\r\n" PING PING, "+OK\r\n");
 }
 
 /* The observer ends in the midst of it. */

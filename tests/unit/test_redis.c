@@ -20,6 +20,22 @@ static void basic(void)
 	CLIENT("*0\r\n*-1\r\n\r\n*3\r\n$5\r\nBLPOP\r\n$1\r\nk\r\n$1\r\n0\r\n");
 }
 
+/* What the server does not know is shown only if it is a command elsewhere. */
+static void unknown(void)
+{
+	CLIENT("*2\r\n$6\r\nSECRET\r\n$1\r\na\r\n*2\r\n$5\r\nGETEX\r\n$1\r\na\r\n");
+	SERVER("-ERR unknown command 'SECRET', with args beginning with: 'a' \r\n");
+	SERVER("-ERR unknown command 'GETEX', with args beginning with: 'a' \r\n");
+	CLIENT("*1\r\n$6\r\nmodule\r\n*1\r\n$6\r\nMOD.IT\r\n");
+	SERVER("-ERR unknown subcommand or wrong number of arguments\r\n+OK\r\n");
+}
+
+static void test_unknown(void **state)
+{
+	(void)state;
+	expect(unknown, "OTHER error 0 -\nGETEX error 0 -\nMODULE error 0 -\nMOD.IT ok 0 -\n");
+}
+
 static void test_basic(void **state)
 {
 	(void)state;
@@ -213,10 +229,11 @@ static void test_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_basic),	    cmocka_unit_test(test_types),
-		cmocka_unit_test(test_transaction), cmocka_unit_test(test_queued),
-		cmocka_unit_test(test_reply_mode),  cmocka_unit_test(test_inline),
-		cmocka_unit_test(test_large),	    cmocka_unit_test(test_order),
+		cmocka_unit_test(test_basic),  cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_types),  cmocka_unit_test(test_transaction),
+		cmocka_unit_test(test_queued), cmocka_unit_test(test_reply_mode),
+		cmocka_unit_test(test_inline), cmocka_unit_test(test_large),
+		cmocka_unit_test(test_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

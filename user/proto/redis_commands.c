@@ -104,6 +104,7 @@ static const struct special {
 	{ "CLIENT", REDIS_CLIENT, 0 },
 	{ "REPLCONF", REDIS_REPLCONF, 0 },
 	{ "SELECT", REDIS_SELECT, 0 },
+	{ "QUIT", REDIS_QUIT, 0 },
 	{ "SUBSCRIBE", REDIS_SUBSCRIBE, 0 },
 	{ "PSUBSCRIBE", REDIS_PSUBSCRIBE, 0 },
 	{ "SSUBSCRIBE", REDIS_SSUBSCRIBE, 0 },
@@ -140,7 +141,6 @@ union key {
 struct entry {
 	union key key;		      /* all zero: free */
 	struct redis_command command; /* .name 0: not yet sent by anybody */
-	bool foreign;		      /* not of the lists above */
 };
 
 static struct {
@@ -234,7 +234,7 @@ const struct redis_command *redis_command_find(struct bytes name)
 			return other();
 		commands.unknown++;
 		entry->key = key;
-		entry->foreign = true;
+		entry->command.foreign = true;
 	}
 	entry->command.name = names_intern(NAME_OPERATION, (struct bytes){ key.text, name.size });
 	return &entry->command;
@@ -250,5 +250,5 @@ bool redis_command_known(struct bytes name)
 	if (!key_make(name, &key))
 		return false;
 	entry = entry_at(&key);
-	return entry->key.text[0] && !entry->foreign;
+	return entry->key.text[0] && !entry->command.foreign;
 }

@@ -20,6 +20,7 @@ enum redis_kind {
 	REDIS_CLIENT,
 	REDIS_REPLCONF,
 	REDIS_SELECT,
+	REDIS_QUIT,
 	REDIS_SUBSCRIBE, /* from here on: answered once per channel */
 	REDIS_PSUBSCRIBE,
 	REDIS_SSUBSCRIBE,
@@ -40,6 +41,7 @@ struct redis_command {
 	uint8_t kind;	/* enum redis_kind */
 	uint8_t reader; /* enum redis_reader */
 	bool keyed;	/* its first argument is a key, and never anything else */
+	bool foreign;	/* in no list of Redis's and its modules': perhaps no command at all */
 };
 
 /*

@@ -125,7 +125,7 @@ static enum parse_status report(struct redis_request *request, struct message *o
 	if (silent)
 		out->action = MESSAGE_COUNT | MESSAGE_POP;
 	else
-		out->tag = REDIS_TAG(command->kind, command->reader, arguments);
+		out->tag = REDIS_TAG(command, arguments);
 	request->strayed |= silent && changes_database(command->kind);
 	if (command->kind == REDIS_MULTI) {
 		request->multi = true;

@@ -21,6 +21,7 @@ static void forget_value(struct redis_response *response)
 	response->base = 0;
 	response->reader = REDIS_READS_NONE;
 	response->failed = response->null = response->queued = response->follows = false;
+	response->unknown = false;
 	response->hits = response->misses = 0;
 }
 
@@ -65,6 +66,8 @@ static uint8_t learn(struct redis_response *response, uint8_t kind)
 	case REDIS_PSYNC:
 		response->silent = response->follows;
 		return 0;
+	case REDIS_QUIT:
+		return response->failed ? 0 : MESSAGE_LAST;
 	default:
 		return 0;
 	}
@@ -86,6 +89,9 @@ static enum parse_status finish_answer(struct redis *redis, uint64_t tag, struct
 	} else {
 		fill(response, MESSAGE_COUNT | MESSAGE_POP, out);
 		out->action |= learn(response, kind);
+		/* Nobody knows what it is: perhaps a password that was typed too soon. */
+		if (response->unknown && REDIS_TAG_FOREIGN(tag))
+			out->operation = redis_command_find((struct bytes){ 0 })->name;
 	}
 	response->confirmed = 0;
 	forget_value(response);
@@ -204,6 +210,7 @@ static void note_value(struct redis_response *response, const struct resp_item *
 	response->type = item->type;
 	response->failed = item->type == '-' || item->type == '!';
 	response->queued = item->type == '+' && item->text.size == 6 && text_begins(item, "QUEUED");
+	response->unknown = item->type == '-' && text_begins(item, "ERR unknown command");
 	response->follows = item->type == '+' &&
 			    (text_begins(item, "FULLRESYNC") || text_begins(item, "CONTINUE"));
 	if (response->reader == REDIS_READS_VALUE && !response->failed) {

@@ -10,12 +10,14 @@
 #define REDIS_INLINE_MAX 65536		/* PROTO_INLINE_MAX_SIZE of the server */
 #define REDIS_FOREVER ((size_t)1 << 62) /* skips the rest of a stream */
 
-/* A command's note to its answer: kind, reader, and how many arguments it has (SELECT: which
- * database it names, struct redis_request). */
-#define REDIS_TAG(kind, reader, arguments) \
-	((uint64_t)(kind) | (uint64_t)(reader) << 8 | (uint64_t)(arguments) << 32)
+/* A command's note to its answer: kind, reader, whether it is foreign, and how many arguments it
+ * has (SELECT: which database it names, struct redis_request). */
+#define REDIS_TAG(command, arguments)                                   \
+	((uint64_t)(command)->kind | (uint64_t)(command)->reader << 8 | \
+	 (uint64_t)(command)->foreign << 16 | (uint64_t)(arguments) << 32)
 #define REDIS_TAG_KIND(tag) ((uint8_t)(tag))
 #define REDIS_TAG_READER(tag) ((uint8_t)((tag) >> 8))
+#define REDIS_TAG_FOREIGN(tag) ((tag) >> 16 & 1)
 #define REDIS_TAG_ARGUMENTS(tag) ((uint32_t)((tag) >> 32))
 
 /* The words that matter among the arguments of CLIENT and REPLCONF. */
@@ -81,6 +83,7 @@ struct redis_response {
 	bool null;	/* an element is null */
 	bool queued;	/* +QUEUED */
 	bool follows;	/* PSYNC: the replication stream follows */
+	bool unknown;	/* the server has no such command */
 	bool begun;	/* EXEC: an element is under way */
 	bool exec_done; /* EXEC: all elements are reported, EXEC itself is not */
 	bool monitor;
