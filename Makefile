@@ -67,7 +67,8 @@ LDFLAGS += -fsanitize=address,undefined
 else
 HARDENING += -D_FORTIFY_SOURCE=2
 endif
-CFLAGS ?= -O3 -g
+# Where checks are added, loops taken apart make the compiler warn of what cannot be.
+CFLAGS ?= $(if $(filter 1,$(SANITIZE)),-O2,-O3) -g
 # The daemon is optimised across files, from objects that other programs link as they are.
 ifneq ($(SANITIZE),1)
 CFLAGS_LTO := -flto=auto -ffat-lto-objects
