@@ -105,8 +105,7 @@ static __noinline u64 cut_size(const struct cut *cut, u64 buffer, u32 moved, u32
 	rest.high = rest.high << bits | rest.low >> 1 >> (63 - bits);
 	rest.low = cut->bytes | rest.low << bits;
 	more = lesser(more + (cut->size & 7), sizeof(rest));
-	return by_lines(kinds) ? frame_size(rest, more, kinds, true) :
-				 frame_size(rest, more, kinds, false);
+	return frame_size(rest, more, kinds, by_lines(kinds));
 }
 
 /* Keeps the few bytes at the buffer's end that are the begin of a head. */
