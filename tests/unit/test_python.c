@@ -7,14 +7,12 @@
 
 #include <cmocka.h>
 
-#include <elf.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "capture/python.h"
+#include "interpreter.h"
 
-#define NAMES 5
 #define MAIN_AT 200 /* words of the runtime */
 #define WORDS 16384
 #define INTERPRETERS_AT 60
@@ -27,6 +25,7 @@
 
 #define MAKE 0x700010 /* functions */
 #define COPY 0x700020
+#define GET 0x700030
 
 enum thread { FIRST, SECOND, THREADS };
 
@@ -36,54 +35,13 @@ static uint64_t type[64], metatype[16], methods[12], contexts[3][16], version;
 static struct remote remote;
 static struct image image;
 
-/* ---- the dynamic symbols ---- */
-
-static const char *const names[NAMES] = { "_PyRuntime", "PyContext_Type", "PyContext_CopyCurrent",
-					  "Py_Version", "PyType_Type" };
-static char strings[256];
-static Elf64_Sym symbols[NAMES + 1];
-static struct {
-	uint32_t buckets, first, filter_words, shift;
-	uint64_t filter;
-	uint32_t bucket, chain[NAMES];
-} table;
-
-static uint32_t hash_of(const char *name)
+static void export(void)
 {
-	uint32_t hash = 5381;
+	const void *const objects[SYMBOLS] = { runtime, type, &version, &version, metatype };
+	const uint64_t sizes[SYMBOLS] = { sizeof(runtime), sizeof(type), 1, 8, sizeof(metatype) };
 
-	for (; *name; name++)
-		hash = hash * 33 + (uint8_t)*name;
-	return hash;
+	image = make_image(objects, sizes);
 }
-
-static uint64_t at(const void *object)
-{
-	return (uint64_t)(uintptr_t)object;
-}
-
-static void make_image(void)
-{
-	const void *const objects[NAMES] = { runtime, type, strings, &version, metatype };
-	const uint64_t sizes[NAMES] = { sizeof(runtime), sizeof(type), 1, 8, sizeof(metatype) };
-	uint32_t text = 1;
-
-	table.buckets = table.first = table.filter_words = table.bucket = 1;
-	for (int i = 0; i < NAMES; i++) {
-		strcpy(strings + text, names[i]);
-		symbols[i + 1] = (Elf64_Sym){ .st_name = text,
-					      .st_shndx = 1,
-					      .st_value = at(objects[i]),
-					      .st_size = sizes[i] };
-		text += (uint32_t)strlen(names[i]) + 1;
-		table.chain[i] = (hash_of(names[i]) & ~1U) | (i == NAMES - 1);
-	}
-	image = (struct image){ .symbols = at(symbols),
-				.strings = at(strings),
-				.hash = at(&table) };
-}
-
-/* ---- the interpreter ---- */
 
 /* A state of the thread in that interpreter, with a context of its own. */
 static void make_state(int i, uint64_t interpreter, enum thread thread, uint32_t head)
@@ -116,6 +74,7 @@ static void make(uint32_t head)
 	type[head / 8 + 29] = at(methods);
 	type[head / 8 + 39] = MAKE;
 	methods[0] = at("get");
+	methods[1] = GET;
 	methods[4] = at("copy");
 	methods[5] = COPY;
 	runtime[INTERPRETERS_AT] = runtime[INTERPRETERS_AT + 1] = main;
@@ -124,7 +83,7 @@ static void make(uint32_t head)
 	make_state(SECOND, main, SECOND, head);
 	states[FIRST][1] = at(states[SECOND]);
 	states[SECOND][0] = at(states[FIRST]);
-	make_image();
+	export();
 }
 
 static int find(struct python *ret)

@@ -6,14 +6,13 @@
 
 #include <cmocka.h>
 
-#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "capture/python.h"
+#include "interpreter.h"
 #include "util/clock.h"
 
 #define ENDLESS (1ULL << 60)
@@ -79,30 +78,19 @@ static void test_endless(void **state)
 /* What an interpreter exports, and behind it nothing but states that are none in the end. */
 static void test_states(void **state)
 {
-	static const char strings[] = "\0_PyRuntime\0PyContext_Type\0PyContext_CopyCurrent\0"
-				      "Py_Version\0PyType_Type";
 	static uint64_t runtime[400], interpreter[WORDS], thread[64];
-	static Elf64_Sym symbols[6];
-	static uint32_t hash[4 + 1 + 5] = { 1, 1, 0, 0, 1 };
-	struct image image = { .symbols = (uintptr_t)symbols,
-			       .strings = (uintptr_t)strings,
-			       .hash = (uintptr_t)hash };
+	const void *objects[SYMBOLS];
+	uint64_t sizes[SYMBOLS];
+	struct image image;
 	struct python found;
 	const char *why;
-	uint32_t name = 1;
 
 	(void)state;
-	for (int i = 1; i <= 5; name += strlen(strings + name) + 1, i++) {
-		uint32_t sum = 5381;
-
-		for (const char *at = strings + name; *at; at++)
-			sum = sum * 33 + (uint8_t)*at;
-		hash[4 + i] = (sum & ~1U) | (i == 5);
-		symbols[i] = (Elf64_Sym){ .st_name = name,
-					  .st_shndx = 1,
-					  .st_value = (uintptr_t)runtime,
-					  .st_size = sizeof(runtime) };
+	for (int i = 0; i < SYMBOLS; i++) {
+		objects[i] = runtime;
+		sizes[i] = sizeof(runtime);
 	}
+	image = make_image(objects, sizes);
 	for (size_t i = 0; i < 400; i++)
 		runtime[i] = (uintptr_t)(i == 1 ? runtime : interpreter); /* a type's type */
 	for (size_t i = 0; i < WORDS; i++)

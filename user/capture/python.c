@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "capture/python_method.h"
+
 #define ADDRESS_LEAST 0x10000ULL
 #define ADDRESS_MOST (1ULL << 47)
 #define RUNTIME_WORDS 400
@@ -22,8 +24,6 @@
 #define TYPE_SIZE 32
 #define TYPE_METHODS 232
 #define TYPE_NEW 312
-#define METHOD 32 /* a PyMethodDef: name, function, ... */
-#define METHODS 64
 #define FREE_HEAD 16	  /* without the GIL an object's head is longer by that: 3.13, object.h */
 #define CONTEXT_INSIDE 16 /* of struct task_inside, with which a context ends */
 #define OWN_CONTEXTS 0x030e0000 /* 3.14: threading.Thread runs in a context, contextvars' docs */
@@ -295,13 +295,12 @@ static uint32_t find_inside(struct remote *remote, const struct states *states,
 
 static uint64_t find_method(struct remote *remote, uint64_t methods, const char *sought)
 {
-	char name[8];
-	size_t size = strlen(sought) + 1;
+	struct python_method method;
 
-	for (int i = 0; i < METHODS && remote_word(remote, methods); i++, methods += METHOD) {
-		if (remote_read(remote, remote_word(remote, methods), name, size) &&
-		    memcmp(name, sought, size) == 0)
-			return remote_word(remote, methods + 8);
+	for (int i = 0; i < PYTHON_METHODS && python_method_read(remote, methods, &method); i++) {
+		if (python_method_is(remote, &method, sought))
+			return method.function;
+		methods += sizeof(method);
 	}
 	return 0;
 }

@@ -4,19 +4,12 @@
 #include <string.h>
 
 #include "capture/python.h"
+#include "capture/python_method.h"
 
 #define PIECE (64 * 1024)
 #define SEARCH_MOST ((size_t)64 << 20) /* bytes of an image that are looked through: 20 ms */
-#define OVERLAP 64		       /* no text that is sought is longer */
+#define OVERLAP PYTHON_NAME	       /* no text that is sought is longer */
 #define TEXTS 8			       /* places at which one may be */
-#define METHODS 64		       /* of a type */
-
-/* PyMethodDef */
-struct method {
-	uint64_t name, function;
-	uint32_t flags, pad;
-	uint64_t text;
-};
 
 #define LIST 5
 
@@ -86,33 +79,22 @@ static unsigned int find_texts(struct scan *scan, const char *sought, uint64_t r
 	return count;
 }
 
-static bool is_name(struct remote *remote, uint64_t at, const char *name)
-{
-	char text[OVERLAP];
-	size_t size = strlen(name) + 1;
-
-	return remote_read(remote, at, text, size) && memcmp(text, name, size) == 0;
-}
-
-static bool read_method(struct remote *remote, uint64_t at, struct method *ret)
-{
-	return remote_read(remote, at, ret, sizeof(*ret)) && ret->name && ret->function;
-}
-
 /* Takes the functions from the table that has an entry at `at`: tables end with an empty one. */
 static bool read_table(struct remote *remote, uint64_t at, struct sought *sought)
 {
-	struct method method;
+	struct python_method method;
 	size_t found = 0;
 
-	for (int i = 0; i < METHODS && read_method(remote, at - sizeof(method), &method); i++)
-		at -= sizeof(method);
+	for (int i = 0; i < PYTHON_METHODS; i++, at -= sizeof(method))
+		if (!python_method_read(remote, at - sizeof(method), &method))
+			break;
 	memset(sought->functions, 0, sizeof(sought->functions));
-	for (int i = 0; i < METHODS && read_method(remote, at, &method); i++) {
-		if (sought->other && is_name(remote, method.name, sought->other))
+	for (int i = 0; i < PYTHON_METHODS && python_method_read(remote, at, &method); i++) {
+		if (sought->other && python_method_is(remote, &method, sought->other))
 			return false;
 		for (size_t k = 0; k < sought->count; k++) {
-			if (sought->functions[k] || !is_name(remote, method.name, sought->names[k]))
+			if (sought->functions[k] ||
+			    !python_method_is(remote, &method, sought->names[k]))
 				continue;
 			sought->functions[k] = method.function;
 			found++;
